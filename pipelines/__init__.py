@@ -1,0 +1,1 @@
+"""tf.data sources of faces: reading, aligning, cropping, pairing."""

@@ -1,0 +1,78 @@
+"""Parts of a source of faces, and the part held out of training."""
+
+import numpy as np
+import tensorflow as tf
+
+
+class Subset:
+    """Some images of a source, as a source of its own.
+
+    Args:
+        source: source of faces, such as `FolderFaces`.
+        indices: integer array, the images to keep; their order does not matter.
+
+    Attributes:
+        identities: names of the identities that keep an image, in the source's order.
+        labels: int32 array (n,), identity of every image, numbered from 0 in this subset.
+        indices: int64 array (n,), the images' numbers in the source, ascending.
+    """
+
+    def __init__(self, source, indices):
+        self.indices = np.unique(np.asarray(indices, np.int64))
+        kept, labels = np.unique(source.labels[self.indices], return_inverse=True)
+        self.identities = [source.identities[label] for label in kept]
+        self.labels = labels.astype(np.int32)
+        self._source = source
+        with tf.device("CPU"):
+            self._indices = tf.constant(self.indices)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def name(self, i):
+        """Name of image i, "IDENTITY/IMAGE"."""
+        return self._source.name(self.indices[int(i)])
+
+    def load(self, index):
+        """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of image number `index`."""
+        return self._source.load(tf.gather(self._indices, index))
+
+
+def split_identities(source, held_out, seed):
+    """Holds some identities out of training, all images of each.
+
+    Args:
+        source: source of faces.
+        held_out: fraction of the identities to hold out if below 1, else their number.
+        seed: integer; the same seed holds out the same identities of the same source.
+
+    Returns:
+        training: `Subset` of the source to train on.
+        held_out: `Subset` of the source for everything that is chosen or measured.
+
+    Raises:
+        ValueError: if either part would have fewer than two identities.
+    """
+    total = len(source.identities)
+    if total < 2:
+        raise ValueError(
+            f"The data set has one identity only ({source.identities[0]}): pairs of different "
+            "identities and a held-out part need at least four."
+        )
+    if held_out < 1:
+        count = max(2, round(total * held_out))
+    elif held_out == int(held_out):
+        count = int(held_out)
+    else:
+        raise ValueError(
+            f"held_out must be a fraction below 1 or a whole number of identities, got {held_out}."
+        )
+    if held_out <= 0 or count < 2 or total - count < 2:
+        raise ValueError(
+            f"Holding out {held_out:g} of {total} identities leaves fewer than two on one side: "
+            "change held_out, or give more identities."
+        )
+    chosen = np.zeros(total, bool)
+    chosen[np.random.default_rng([seed, 0]).permutation(total)[:count]] = True
+    held = chosen[source.labels]
+    return Subset(source, np.flatnonzero(~held)), Subset(source, np.flatnonzero(held))

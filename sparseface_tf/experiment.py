@@ -1,0 +1,219 @@
+"""The description of one run: every setting of train.py, checked before anything is written."""
+
+import dataclasses
+import fractions
+import os
+import re
+
+from sparseface_tf.files import read_json, write_json
+from sparseface_tf.networks import LAYERS
+
+
+def setting(default, text):
+    """A field with its help text; lists are copied."""
+    if isinstance(default, (list, tuple)):
+        return dataclasses.field(default_factory=lambda: list(default), metadata={"help": text})
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass
+class Experiment:
+    """Settings of a run; train.py has a flag for each, with these texts.
+
+    Raises:
+        ValueError: from `check`, with one line that says what to change.
+    """
+
+    # Data
+    data: str = setting("synthetic", "Training faces: 'synthetic', or a folder IDENTITY/IMAGE.")
+    identities: int = setting(400, "Number of synthetic identities, held-out ones included.")
+    images_per_identity: int = setting(20, "Synthetic images an identity.")
+    held_out: float = setting(
+        0.15,
+        "Identities held out of training for the correlations and for choosing anything: "
+        "a fraction below 1, or a number. The paper's is 1/7.",
+    )
+    flip: bool = setting(True, "Mirror half of the training images.")
+    test_data: str = setting("", "Folder of the test images, e.g. LFW. Default: held-out pairs.")
+    test_pairs: str = setting("", "Pairs to verify on --test_data, in LFW's format.")
+    held_out_pairs: int = setting(3000, "Pairs drawn from the held-out identities for testing.")
+
+    # Network
+    height: int = setting(112, "Height of the network's input, in pixels.")
+    width: int = setting(96, "Width of the network's input, in pixels.")
+    width_multiplier: float = setting(1.0, "Multiplies the maps and features of every layer.")
+    study: bool = setting(False, "Leave out block 1 (use with half the input size, 56 x 48).")
+    normalization: bool = setting(False, "Batch normalisation before every ReLU below f.")
+
+    dropout_5b: float = setting(0.3, "Share of 5b's outputs dropped in training (Sec. 3: 0.3).")
+    dropout_f: float = setting(0.5, "Share of f and of the branches dropped (Sec. 3: 0.5).")
+
+    # Supervision
+    branches: list = setting(["pool3", "pool4"], "Stages supervised beside f.")
+    branch_weight: float = setting(0.3, "Weight of the branches' signals against f's.")
+    verification_weight: float = setting(0.05, "Lambda of the verification signal (DeepID2).")
+    margin: str = setting(
+        "data",
+        "Margin of the verification signal: a number, or 'data' for the distance that best "
+        "parts the training pairs, measured anew at every checkpoint.",
+    )
+
+    # Stages
+    sparsify: list = setting(
+        [], "One more stage of Table 2, e.g. '1/256-f'; repeat in order, first stage first."
+    )
+    criterion: str = setting("correlation", "Which weights are kept: 'correlation'.")
+    lam: float = setting(0.75, "Share kept from the upper half of the correlations (Sec. 4.1).")
+    block: int = setting(1, "Keep runs of this many inputs: 1, or 4 for TFLite's 1x4 blocks.")
+    correlation_images: int = setting(1000, "Held-out images for the correlations at most.")
+    correlation_memory: int = setting(2048, "Memory for the correlations, in MiB.")
+
+    # Schedule
+    pairs: int = setting(64, "Pairs in a mini-batch.")
+    steps: int = setting(0, "Mini-batches of the baseline; or give --epochs.")
+    epochs: float = setting(0.0, "Passes over the training images of the baseline.")
+    retrain_steps: int = setting(0, "Mini-batches of each re-training; or --retrain_epochs.")
+    retrain_epochs: float = setting(0.0, "Passes over the training images of each re-training.")
+    optimizer: str = setting("adamw", "'adamw' or 'sgd' (momentum 0.9).")
+    learning_rate: float = setting(1e-3, "Highest learning rate of the baseline.")
+    retrain_learning_rate: float = setting(0.0, "The same of the re-trainings; 0: equal.")
+    weight_decay: float = setting(1e-4, "Weight decay, decoupled (adamw) or not (sgd).")
+    schedule: str = setting(
+        "cosine",
+        "'cosine': warm-up, then half a cosine down to 1 %. 'smooth': the paper's slow decay "
+        "and fine-tuning at a tenth.",
+    )
+    warmup: float = setting(0.05, "Share of a stage with a rising rate ('cosine').")
+    decay: float = setting(0.67, "Factor of the rate over --decay_steps ('smooth').")
+    decay_steps: int = setting(
+        140_000, "Mini-batches for that factor; re-trainings decay twice as fast ('smooth')."
+    )
+    finetune: float = setting(1 / 15, "Last share of the baseline at a tenth ('smooth').")
+    retrain_finetune: float = setting(1 / 7, "The same of each re-training ('smooth').")
+
+    # Run
+    output: str = setting("runs/sparseface", "Folder of the results; a run there is resumed.")
+    seed: int = setting(0, "Seed of everything random.")
+    precision: str = setting(
+        "auto", "'float32', 'mixed_bfloat16', 'mixed_float16', or 'auto': what is fastest here."
+    )
+    deterministic: bool = setting(False, "Same results to the bit on every run; slower.")
+    checkpoint_steps: int = setting(200, "Mini-batches between two checkpoints.")
+
+    def check(self):
+        """Raises ValueError, in one line, on the first setting that makes no sense."""
+        self.stages()
+        for name in ("pairs", "checkpoint_steps", "correlation_images", "correlation_memory"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}.")
+        if self.pairs % 2:
+            raise ValueError(f"--pairs must be even, half of them the same, got {self.pairs}.")
+        for name in ("learning_rate", "width_multiplier"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"--{name} must be above 0, got {getattr(self, name)}.")
+        for name in ("lam", "warmup", "finetune", "retrain_finetune"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}.")
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"--decay must be in (0, 1], got {self.decay}.")
+        if self.held_out <= 0:
+            raise ValueError(f"--held_out must be above 0, got {self.held_out}.")
+        for name in ("dropout_5b", "dropout_f"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"--{name} must be in [0, 1), got {getattr(self, name)}.")
+        if self.block not in (1, 4):
+            raise ValueError(f"--block must be 1 or 4, got {self.block}.")
+        for name, values in CHOICES.items():
+            if getattr(self, name) not in values:
+                raise ValueError(
+                    f"--{name} must be one of {', '.join(values)}, got {getattr(self, name)!r}."
+                )
+        if self.margin != "data":
+            try:
+                if float(self.margin) < 0:
+                    raise ValueError
+            except ValueError:
+                message = f"--margin must be 'data' or a number >= 0, got {self.margin!r}."
+                raise ValueError(message) from None
+        if bool(self.steps) == bool(self.epochs):
+            raise ValueError("Give the length of the baseline as --steps or as --epochs.")
+        if self.sparsify and bool(self.retrain_steps) == bool(self.retrain_epochs):
+            raise ValueError("Give the re-trainings' length as --retrain_steps or _epochs.")
+        if min(self.steps, self.epochs, self.retrain_steps, self.retrain_epochs) < 0:
+            raise ValueError("Lengths of stages must not be negative.")
+        if bool(self.test_data) != bool(self.test_pairs):
+            raise ValueError("--test_data and --test_pairs belong together; give both or neither.")
+
+    def stages(self):
+        """The (layer, S) of every re-training, first stage first.
+
+        Returns:
+            List of (layer name, `fractions.Fraction` kept).
+
+        Raises:
+            ValueError: for an unknown layer, a layer that stands twice, or S outside (0, 1].
+        """
+        layers = LAYERS[2:] if self.study else LAYERS
+        found = []
+        for text in self.sparsify:
+            match = re.fullmatch(r"([0-9./eE-]+)-(\w+)", text.strip())
+            if not match:
+                raise ValueError(f"--sparsify={text}: expected S-LAYER, such as 1/256-f.")
+            try:
+                kept = fractions.Fraction(match[1])
+            except (ValueError, ZeroDivisionError):
+                raise ValueError(f"--sparsify={text}: '{match[1]}' is not a number.") from None
+            if not 0 < kept <= 1:
+                raise ValueError(
+                    f"--sparsify={text}: S is the fraction of weights kept, in (0, 1]; got {kept}."
+                )
+            if match[2] not in layers:
+                raise ValueError(
+                    f"--sparsify={text}: no layer '{match[2]}'; choose from {', '.join(layers)}."
+                )
+            if match[2] in [layer for layer, _ in found]:
+                raise ValueError(f"--sparsify={text}: layer {match[2]} is sparsified twice.")
+            found.append((match[2], kept))
+        return found
+
+    def stage_steps(self, stage, images):
+        """Number of mini-batches of a stage, given the number of training images."""
+        steps, epochs = (
+            (self.retrain_steps, self.retrain_epochs) if stage else (self.steps, self.epochs)
+        )
+        return steps or max(1, round(epochs * images / (2 * self.pairs)))
+
+    def claim(self):
+        """Makes the output folder this run's own, or resumes the run that is in it.
+
+        Raises:
+            ValueError: if another run, or something else, is in the folder.
+            OSError: if the folder cannot be made or written.
+        """
+        os.makedirs(self.output, exist_ok=True)
+        path = os.path.join(self.output, "experiment.json")
+        mine = {k: v for k, v in dataclasses.asdict(self).items() if k != "output"}
+        if os.path.exists(path):
+            theirs = read_json(path)
+            differences = [
+                f"--{name} was {theirs.get(name)!r}, is {mine.get(name)!r}"
+                for name in {**theirs, **mine}
+                if theirs.get(name) != mine.get(name)
+            ]
+            if differences:
+                raise ValueError(
+                    f"{self.output} holds a run with other settings ({'; '.join(differences)}): "
+                    "choose another --output, or give the settings of that run to resume it."
+                )
+            return
+        if os.listdir(self.output):
+            raise ValueError(f"{self.output} is not empty and holds no run: choose another.")
+        write_json(path, mine)
+
+
+CHOICES = {
+    "criterion": ("correlation",),
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("cosine", "smooth"),
+    "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+}

@@ -1,0 +1,121 @@
+"""Which outputs of a layer see which inputs: kind, windows, strides, padding."""
+
+import dataclasses
+import math
+
+import keras
+
+from sparseface_tf.layers import MaskedLocallyConnected2D
+
+
+def layer_kind(layer):
+    """Returns "dense", "local" or "conv" for a layer with one weight a connection or a shared one.
+
+    Args:
+        layer: a `keras.layers.Dense` (subclasses included), a `keras.layers.Conv2D` or a
+            `MaskedLocallyConnected2D`.
+
+    Raises:
+        ValueError: for any other layer.
+    """
+    if isinstance(layer, MaskedLocallyConnected2D):
+        return "local"
+    if isinstance(layer, keras.layers.Dense):
+        return "dense"
+    if isinstance(layer, keras.layers.Conv2D):
+        return "conv"
+    raise ValueError(
+        f"layer '{layer.name}' is a {type(layer).__name__}: only Dense, Conv2D and "
+        "MaskedLocallyConnected2D layers have correlations and masks"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerGeometry:
+    """The connections of one layer, as a window that moves over a map of inputs.
+
+    A dense layer is one window over a 1x1 map, so that the three kinds share one description.
+
+    Attributes:
+        kind: "dense", "local" or "conv".
+        kernel_shape: tuple, the shape of `layer.kernel`.
+        inputs: (height, width, channels) of the map of inputs, without padding.
+        outputs: (height, width, filters) of the map of outputs.
+        window: (height, width) of the kernel.
+        strides, dilation: (vertical, horizontal).
+        pad: (rows above, columns on the left) of zeros, as 'same' padding adds them.
+    """
+
+    kind: str
+    kernel_shape: tuple
+    inputs: tuple
+    outputs: tuple
+    window: tuple = (1, 1)
+    strides: tuple = (1, 1)
+    dilation: tuple = (1, 1)
+    pad: tuple = (0, 0)
+
+    @property
+    def fan_in(self):
+        """K, the number of inputs of one output neuron."""
+        return self.window[0] * self.window[1] * self.inputs[2]
+
+    @property
+    def filters(self):
+        """Number of output neurons at one position."""
+        return self.outputs[2]
+
+    @property
+    def positions(self):
+        """M, the number of positions of the window."""
+        return self.outputs[0] * self.outputs[1]
+
+    def span(self, axis, start, stop):
+        """The inputs [first, last) on `axis` that outputs start..stop-1 see, in padded indices."""
+        reach = (self.window[axis] - 1) * self.dilation[axis] + 1
+        return start * self.strides[axis], (stop - 1) * self.strides[axis] + reach
+
+
+def layer_geometry(layer):
+    """Returns the `LayerGeometry` of a built layer of a functional model.
+
+    Raises:
+        ValueError: for an unknown kind of layer, for grouped or channels-first convolutions, for
+            dense layers on anything but vectors, and where the input size is not fixed.
+    """
+    kind = layer_kind(layer)
+    kernel_shape = tuple(int(n) for n in layer.kernel.shape)
+    in_shape, out_shape = tuple(layer.input.shape[1:]), tuple(layer.output.shape[1:])
+    if None in in_shape or None in out_shape:
+        raise ValueError(f"layer '{layer.name}': correlations need a model of fixed input size")
+    if kind == "dense":
+        if len(in_shape) != 1:
+            raise ValueError(f"layer '{layer.name}': a dense layer must act on vectors, not on "
+                             f"inputs of shape {in_shape}; flatten them first")
+        return LayerGeometry(kind, kernel_shape, (1, 1, in_shape[0]), (1, 1, out_shape[0]))
+    if getattr(layer, "groups", 1) != 1:
+        raise ValueError(f"layer '{layer.name}': grouped convolutions are not supported")
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise ValueError(f"layer '{layer.name}': only channels_last maps are supported")
+    window, strides = _pair(layer.kernel_size), _pair(layer.strides)
+    dilation = _pair(getattr(layer, "dilation_rate", 1))
+    pad = (0, 0)
+    if layer.padding == "same":
+        pad = tuple(_same_padding(*sizes) for sizes in zip(in_shape, window, strides, dilation))
+    return LayerGeometry(kind, kernel_shape, in_shape, out_shape, window, strides, dilation, pad)
+
+
+def output_positions(layer):
+    """Number of connections that share one weight: M of eq. 2 for a convolution, 1 otherwise."""
+    geometry = layer_geometry(layer)
+    return geometry.positions if geometry.kind == "conv" else 1
+
+
+def _pair(value):
+    return (value, value) if isinstance(value, int) else tuple(int(n) for n in value)
+
+
+def _same_padding(size, window, stride, dilation):
+    """Zeros before the first input; of an odd total the larger part comes after the last."""
+    reach = (window - 1) * dilation + 1
+    return max((math.ceil(size / stride) - 1) * stride + reach - size, 0) // 2

@@ -1,0 +1,328 @@
+"""The learning algorithm of Table 2: train N_0, then sparsify one layer more and re-train."""
+
+import dataclasses
+import os
+import shutil
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from pipelines.batches import image_batches, pair_batches
+from pipelines.folder import FolderFaces
+from pipelines.pairs import held_out_pairs
+from pipelines.pairs_file import read_pairs
+from pipelines.checking import check_images
+from pipelines.subset import split_identities
+from pipelines.synthetic import SyntheticFaces
+from sparseface_tf import report
+from sparseface_tf.callbacks import (
+    CheckpointCallback,
+    CorrelationMaskCallback,
+    LogCallback,
+    MarginCallback,
+)
+from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
+from sparseface_tf.files import read_json, write_atomically, write_json
+from sparseface_tf.networks import LAYERS, baseline_network
+from sparseface_tf.precision import dtype_policy
+from sparseface_tf.schedules import SmoothDecay
+from sparseface_tf.sparsify import (
+    layer_correlations,
+    mean_abs_correlation,
+    output_positions,
+    save_masks,
+)
+from sparseface_tf.supervision import signals, supervise, targets
+from sparseface_tf.verification import cosine_similarity, embed, verification_accuracy
+
+
+class Stages:
+    """One run: data, network, and the stages of an `Experiment`, each in a folder of its own.
+
+    `prepare` checks everything that a user may have got wrong, before the first thing is
+    trained; `run` trains what is not finished yet.
+
+    Args:
+        experiment: an `Experiment`.
+    """
+
+    def __init__(self, experiment):
+        self.experiment = experiment
+        self.stages = [(None, None), *experiment.stages()]
+        self.size = dict(height=experiment.height, width=experiment.width)
+
+    def prepare(self):
+        """Claims the output folder, opens the data and builds the network.
+
+        Raises:
+            ValueError, OSError: with one line that says what to change.
+        """
+        experiment = self.experiment
+        experiment.check()
+        keras.utils.set_random_seed(experiment.seed)
+        if experiment.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.config.set_dtype_policy(dtype_policy(experiment.precision))
+        # The network before the data: its mistakes show in a second.
+        self.network = baseline_network(
+            (experiment.height, experiment.width, 3),
+            width=experiment.width_multiplier,
+            study=experiment.study,
+            normalization=experiment.normalization,
+            dropout=experiment.dropout_5b,
+        )
+        self._open_data()
+        experiment.claim()
+        self._check_images()
+        self.model = supervise(
+            self.network,
+            len(self.training.identities),
+            branches=experiment.branches,
+            dropout=experiment.dropout_f,
+            margin=1.0 if experiment.margin == "data" else float(experiment.margin),
+        )
+        self._check_space()
+        logging.info(
+            "Training on %d images of %d identities, %d images of %d others held out; %s.",
+            len(self.training),
+            len(self.training.identities),
+            len(self.held_out),
+            len(self.held_out.identities),
+            keras.config.dtype_policy().name,
+        )
+
+    def _open_data(self):
+        experiment = self.experiment
+        if experiment.data == "synthetic":
+            self.faces = SyntheticFaces(
+                experiment.identities, experiment.images_per_identity, seed=experiment.seed
+            )
+        else:
+            self.faces = FolderFaces(experiment.data)
+        self.tests = {}
+        if experiment.test_data:
+            test = FolderFaces(experiment.test_data)
+            self.tests["test"] = (test, *read_pairs(experiment.test_pairs, test))
+
+    def _check_images(self):
+        experiment = self.experiment
+        if experiment.data != "synthetic":
+            bad_images = os.path.join(experiment.output, "bad_images.txt")
+            self.faces = check_images(self.faces, bad_images)
+        self.training, self.held_out = split_identities(
+            self.faces, experiment.held_out, seed=experiment.seed
+        )
+        pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)
+        self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
+        # Makes sure now that there are pairs to train on.
+        self._pair_batches(0)
+
+    def _check_space(self):
+        # A model, its masks and a finished checkpoint a stage, and one with momenta on the way.
+        weights = sum(int(np.prod(v.shape)) for v in self.model.variables)
+        needed = 4 * weights * (2 * len(self.stages) + 6)
+        free = shutil.disk_usage(self.experiment.output).free
+        if free < needed:
+            raise OSError(
+                f"{self.experiment.output} has {free / 1e9:.1f} GB of free space and the run "
+                f"needs about {needed / 1e9:.1f} GB: make room or choose another --output."
+            )
+
+    def run(self):
+        """Trains the stages that are not finished, and prints and writes the table."""
+        for number in range(len(self.stages)):
+            finished = os.path.exists(self._path(number, "metrics.json"))
+            if not finished:
+                self._train(number)
+                self._finish(number)
+            elif number + 1 == len(self.stages) or not os.path.exists(
+                self._path(number + 1, "metrics.json")
+            ):
+                load_checkpoint(self._path(number, "checkpoint.npz"), self.model)
+        results = [read_json(self._path(n, "metrics.json")) for n in range(len(self.stages))]
+        table = report.stage_table(results)
+        write_atomically(
+            os.path.join(self.experiment.output, "table.md"),
+            lambda file: file.write(table.encode("utf-8")),
+        )
+        print(table)
+
+    def _path(self, number, *names):
+        return os.path.join(self.experiment.output, f"stage{number}", *names)
+
+    def _pair_batches(self, step):
+        return pair_batches(
+            self.training,
+            pairs=self.experiment.pairs,
+            seed=self.experiment.seed,
+            start_step=step,
+            flip=self.experiment.flip,
+            **self.size,
+        )
+
+    def _correlation_images(self):
+        """Held-out images for the correlations, drawn evenly from all held-out identities."""
+        count = min(self.experiment.correlation_images, len(self.held_out))
+        chosen = np.random.default_rng(self.experiment.seed).permutation(len(self.held_out))
+        return image_batches(self.held_out, np.sort(chosen[:count]), batch=128, **self.size)
+
+    def _optimizer(self, number, steps):
+        experiment = self.experiment
+        peak = experiment.learning_rate
+        if number and experiment.retrain_learning_rate:
+            peak = experiment.retrain_learning_rate
+        if experiment.schedule == "smooth":
+            finetune = experiment.retrain_finetune if number else experiment.finetune
+            rate = SmoothDecay(
+                peak,
+                experiment.decay,
+                experiment.decay_steps / (2 if number else 1),
+                round(steps * (1 - finetune)),
+            )
+        else:
+            warmup = round(experiment.warmup * steps)
+            rate = keras.optimizers.schedules.CosineDecay(
+                peak / max(warmup, 1),
+                max(steps - warmup, 1),
+                alpha=0.01,
+                warmup_target=peak if warmup else None,
+                warmup_steps=warmup,
+            )
+        if experiment.optimizer == "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=experiment.weight_decay)
+        return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=experiment.weight_decay)
+
+    def _train(self, number):
+        experiment, (layer, kept) = self.experiment, self.stages[number]
+        os.makedirs(self._path(number), exist_ok=True)
+        steps = experiment.stage_steps(number, len(self.training))
+        # Every stage draws from its own stretch of the endless sequence of mini-batches.
+        first = sum(experiment.stage_steps(n, len(self.training)) for n in range(number))
+        optimizer = self._optimizer(number, steps)
+        optimizer.build(self.model.trainable_variables)
+        path = self._path(number, "checkpoint.npz")
+        start, seconds = 0, 0.0
+        if os.path.exists(path):
+            position = load_checkpoint(path, self.model, optimizer)
+            start, seconds = position["step"], position["seconds"]
+            logging.info("Resuming stage %d at mini-batch %d of %d.", number, start, steps)
+        self.model.compile(
+            optimizer=optimizer,
+            jit_compile=keras.backend.backend() == "jax",
+            **signals(
+                self.model,
+                verification_weight=experiment.verification_weight,
+                branch_weight=experiment.branch_weight,
+            ),
+        )
+        log = LogCallback(
+            self._path(number),
+            f"stage {number}: {experiment.sparsify[number - 1] if number else 'dense'}",
+            steps,
+            2 * experiment.pairs,
+            every=max(1, experiment.checkpoint_steps // 10),
+            start=start,
+        )
+        checkpoint = CheckpointCallback(path, experiment.checkpoint_steps, start, seconds)
+        # Order: what changes the model, then what saves it.
+        callbacks = [log, checkpoint]
+        if experiment.margin == "data":
+            callbacks.insert(
+                0,
+                MarginCallback(
+                    lambda step: self._pair_batches(first + step).take(4),
+                    experiment.checkpoint_steps,
+                    start,
+                ),
+            )
+        if layer and start == 0:
+            callbacks = [*self._selection(number, layer, kept, log.writer), *callbacks]
+        batches = self._pair_batches(first + start)
+        if start == 0:
+            with log.writer.as_default(step=0):
+                images = next(iter(batches))[0]
+                tf.summary.image("mini-batch", images / 2 + 0.5, max_outputs=16)
+        if start < steps:
+            self.model.fit(
+                batches.map(targets(self.model)).take(steps - start),
+                epochs=1,
+                steps_per_epoch=steps - start,
+                callbacks=callbacks,
+                verbose=0,
+            )
+        self.trained = dict(steps=steps, seconds=checkpoint.seconds, last=log.last)
+
+    def _selection(self, number, layer, kept, writer):
+        """Callbacks: one that drops connections, one that notes what it did."""
+        experiment = self.experiment
+        select = CorrelationMaskCallback(
+            layer,
+            kept,
+            self._correlation_images(),
+            lam=experiment.lam,
+            block=experiment.block,
+            seed=experiment.seed + number,
+            memory_limit=experiment.correlation_memory * 2**20,
+        )
+
+        def note(logs=None):
+            before = self._mean_abs_correlation(layer, select.correlations)
+            write_json(self._path(number, "selection.json"), {"before": before})
+            with writer.as_default(step=0):
+                tf.summary.histogram(f"correlations/{layer}", select.correlations)
+                tf.summary.histogram(f"kept/{layer}", select.correlations[select.mask])
+
+        return [select, keras.callbacks.LambdaCallback(on_train_begin=note)]
+
+    def _mean_abs_correlation(self, name, correlations):
+        """Mean |r| on the kept connections of a layer (Table 5)."""
+        layer = self.network.get_layer(name)
+        return mean_abs_correlation(
+            correlations, np.asarray(layer.mask), positions=output_positions(layer)
+        )
+
+    def _finish(self, number):
+        """Evaluates a trained stage and leaves its model, masks and metrics."""
+        layer, _ = self.stages[number]
+        metrics = {
+            "stage": number,
+            "name": " ".join(self.experiment.sparsify[:number]) or "dense",
+            **self.trained,
+            **report.parameters(self.network, LAYERS),
+        }
+        if layer:
+            correlations = layer_correlations(
+                self.model,
+                layer,
+                self._correlation_images(),
+                memory_limit=self.experiment.correlation_memory * 2**20,
+            )
+            metrics["mean_abs_correlation"] = {
+                "layer": layer,
+                **read_json(self._path(number, "selection.json")),
+                "after": self._mean_abs_correlation(layer, correlations),
+            }
+        metrics["verification"] = {
+            name: dataclasses.asdict(self._verify(*test)) for name, test in self.tests.items()
+        }
+        self.network.save(self._path(number, "model.keras"))
+        masks = {
+            name: np.asarray(self.network.get_layer(name).mask)
+            for name, _ in self.stages[1 : number + 1]
+        }
+        save_masks(self._path(number, "masks.npz"), masks)
+        # Without the optimizer, which the next stage begins anew.
+        save_checkpoint(self._path(number, "checkpoint.npz"), self.model, step=0)
+        write_json(self._path(number, "metrics.json"), metrics)
+
+    def _verify(self, faces, pairs, same, folds):
+        used, pairs = np.unique(pairs, return_inverse=True)
+        pairs = pairs.reshape(-1, 2)
+        features = 0
+        for flipped in (False, True):
+            batches = image_batches(faces, used, batch=256, flipped=flipped, **self.size)
+            features = features + embed(self.network, batches)
+        scores = cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
+        return verification_accuracy(scores, same, folds)

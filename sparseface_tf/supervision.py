@@ -1,0 +1,96 @@
+"""Joint identification-verification supervision on f and on earlier stages (Sec. 3)."""
+
+import keras
+from keras import layers
+
+from sparseface_tf.losses import PairDistance, VerificationLoss
+
+
+def supervise(network, identities, branches=("pool3", "pool4"), dropout=0.5, margin=1.0):
+    """The training model: `network` with the supervisory signals on f and on its branches.
+
+    A branch is DeepID2+'s: a fully connected layer of as many features as f, with ReLU, on the
+    output of an earlier stage. Stages larger than about 7 x 6 are averaged down to that first,
+    since a full connection to pool1 alone would have five times the weights of the network.
+    Branches share the network's layers but are no part of it: `network` stays the model from
+    image to feature.
+
+    Args:
+        network: embedding model with a (batch, features) output, such as `baseline_network()`.
+        identities: number of identities of the training set.
+        branches: names of layers whose outputs are supervised too.
+        dropout: fraction of each feature dropped before its softmax (Sec. 3: 0.5).
+        margin: initial margin of the verification signals.
+
+    Returns:
+        A `keras.Model` from images (2 * pairs, height, width, channels) to a dict that has, for
+        "f" and for every branch, "<name>_identity": logits (2 * pairs, identities), and
+        "<name>_pairs": distances and margins (pairs, 2), all float32.
+
+    Raises:
+        ValueError: if a branch is not a layer of the network.
+    """
+    features = {"f": network.output}
+    for branch in branches:
+        if branch not in {layer.name for layer in network.layers}:
+            raise ValueError(
+                f"No layer '{branch}' to supervise; choose from "
+                f"{', '.join(layer.name for layer in network.layers if 'pool' in layer.name)}."
+            )
+        features[branch] = _branch(network, branch)
+    outputs = {}
+    for name, feature in features.items():
+        dropped = layers.Dropout(dropout, dtype="float32", name=f"{name}_dropout")(feature)
+        outputs[f"{name}_identity"] = layers.Dense(
+            identities, dtype="float32", name=f"{name}_identity"
+        )(dropped)
+        outputs[f"{name}_pairs"] = PairDistance(margin, name=f"{name}_pairs")(feature)
+    return keras.Model(network.input, outputs, name="supervised")
+
+
+def _branch(network, name):
+    x = network.get_layer(name).output
+    pool = max(1, min(x.shape[1], x.shape[2]) // 6)
+    if pool > 1:
+        x = layers.AveragePooling2D(pool, name=f"{name}_average")(x)
+    x = layers.Flatten(name=f"{name}_flatten")(x)
+    x = layers.Dense(
+        network.output.shape[-1],
+        activation="relu",
+        kernel_initializer="he_normal",
+        name=f"{name}_branch",
+    )(x)
+    return layers.Activation("linear", dtype="float32", name=f"{name}_feature")(x)
+
+
+def signals(model, verification_weight=0.05, branch_weight=1.0):
+    """Losses of a supervised model, as the arguments that `compile` takes.
+
+    The total is the sum over f and the branches of identification + λ · verification, the
+    branches' part scaled by `branch_weight`.
+
+    Args:
+        model: what `supervise` returned.
+        verification_weight: λ of the joint signal.
+        branch_weight: weight of the branches against f.
+
+    Returns:
+        Dict with "loss", "loss_weights" and "metrics" (accuracy of f's identification).
+    """
+    losses, weights = {}, {}
+    for output in model.output_names:
+        scale = 1.0 if output.startswith("f_") else branch_weight
+        if output.endswith("_identity"):
+            losses[output] = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            weights[output] = scale
+        else:
+            losses[output] = VerificationLoss()
+            weights[output] = scale * verification_weight
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    return {"loss": losses, "loss_weights": weights, "metrics": {"f_identity": [accuracy]}}
+
+
+def targets(model):
+    """Function that turns a batch (images, identities) into what the model's `fit` takes."""
+    names = list(model.output_names)
+    return lambda images, identities: (images, {name: identities for name in names})
