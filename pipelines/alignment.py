@@ -73,39 +73,39 @@ def align(image, landmarks, height, width):
         float32 tensor (height, width, channels) in the range of the image, sampled bilinearly;
         0 where the image has no pixels.
     """
-    image = tf.cast(image, tf.float32)
     size = tf.cast(tf.shape(image)[:2], tf.float64)
-
-    # The crop's pixel z comes from the source at c z + d.
-    a, b = similarity(landmarks, template(height, width))
-    c, d = 1 / a, -b / a
-    from_landmarks = tf.stack([tf.math.real(c), tf.math.imag(c), tf.math.real(d), tf.math.imag(d)])
-    step = tf.reduce_min(size / [height, width])
-    central = tf.stack(
-        [
-            step,
-            0.0,
-            (size[1] - width * step) / 2 + step / 2 - 0.5,
-            (size[0] - height * step) / 2 + step / 2 - 0.5,
-        ]
-    )
-    known = tf.reduce_all(tf.math.is_finite(from_landmarks))
-    c_x, c_y, d_x, d_y = tf.unstack(tf.where(known, from_landmarks, central))
-
-    # Halve the source as often as the scale asks for: below 0.6 once, below 0.3 twice, …
+    c_x, c_y, d_x, d_y = tf.unstack(_placement(landmarks, size, height, width))
     step = tf.sqrt(c_x**2 + c_y**2)  # source pixels to a pixel of the crop
+    # Halve the source as often as the scale asks for: below 0.6 once, below 0.3 twice, …
     halvings = tf.floor(1 + tf.math.log(step * PREFILTER_BELOW) / math.log(2))
-    reduced = tf.math.ceil(size / 2 ** tf.maximum(halvings, tf.zeros_like(halvings)))
+    factor = 2 ** tf.maximum(halvings, tf.zeros_like(halvings))
+
+    # Only the part around the crop is converted and reduced: photographs may be large.
+    corners_x = c_x * [0, width, 0, width] - c_y * [0, 0, height, height] + d_x
+    corners_y = c_y * [0, width, 0, width] + c_x * [0, 0, height, height] + d_y
+    corners = tf.stack([corners_y, corners_x])
+    margin = 2 * (factor + step)
+    begin = tf.floor(tf.reduce_min(corners, axis=1) - margin)
+    end = tf.math.ceil(tf.reduce_max(corners, axis=1) + margin)
+    begin = tf.clip_by_value(begin, tf.zeros_like(size), size - 1)
+    part = tf.clip_by_value(end, begin + 1, size) - begin
+    image = tf.slice(
+        image,
+        tf.concat([tf.cast(begin, tf.int32), [0]], 0),
+        tf.concat([tf.cast(part, tf.int32), [-1]], 0),
+    )
+    image = tf.cast(image, tf.float32)
+    reduced = tf.math.ceil(part / factor)
     image = tf.cond(
-        tf.reduce_all(reduced == size),
-        lambda: image,
+        factor > 1,
         lambda: tf.image.resize(image, tf.cast(reduced, tf.int32), antialias=True),
+        lambda: image,
     )
 
-    # The op's matrix takes (x, y) of the crop to (x, y) of the reduced image.
-    f_y, f_x = tf.unstack(reduced / size)
-    x_row = [f_x * c_x, -f_x * c_y, f_x * (d_x + 0.5) - 0.5]
-    y_row = [f_y * c_y, f_y * c_x, f_y * (d_y + 0.5) - 0.5]
+    # The op's matrix takes (x, y) of the crop to (x, y) of the reduced part.
+    f_y, f_x = tf.unstack(reduced / part)
+    x_row = [f_x * c_x, -f_x * c_y, f_x * (d_x - begin[1] + 0.5) - 0.5]
+    y_row = [f_y * c_y, f_y * c_x, f_y * (d_y - begin[0] + 0.5) - 0.5]
     crop = tf.raw_ops.ImageProjectiveTransformV3(
         images=image[None],
         transforms=tf.cast(tf.stack([[*x_row, *y_row, 0.0, 0.0]]), tf.float32),
@@ -115,3 +115,26 @@ def align(image, landmarks, height, width):
         fill_mode="CONSTANT",
     )[0]
     return tf.ensure_shape(crop, (height, width, image.shape[-1]))
+
+
+def _placement(landmarks, size, height, width):
+    """Where the crop lies in the source: its pixel z comes from c z + d.
+
+    Args:
+        landmarks: float tensor (5, 2).
+        size: float64 tensor (2,), height and width of the source.
+        height, width: size of the crop.
+
+    Returns:
+        float64 tensor (4,): real and imaginary part of c, then of d.
+    """
+    a, b = similarity(landmarks, template(height, width))
+    c, d = 1 / a, -b / a
+    aligned = tf.stack([tf.math.real(c), tf.math.imag(c), tf.math.real(d), tf.math.imag(d)])
+
+    step = tf.reduce_min(size / [height, width])
+    corner = (size - step * [height, width]) / 2 + step / 2 - 0.5
+    central = tf.stack([step, tf.zeros_like(step), corner[1], corner[0]])
+
+    # NaN where landmarks are not known, not finite where they all lie in one point.
+    return tf.where(tf.reduce_all(tf.math.is_finite(aligned)), aligned, central)

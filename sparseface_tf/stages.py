@@ -73,6 +73,12 @@ class Stages:
             normalization=experiment.normalization,
             dropout=experiment.dropout_5b,
         )
+        for layer, _ in self.stages[1:]:
+            inputs = self.network.get_layer(layer).kernel.shape[-2]
+            if inputs % experiment.block:
+                raise ValueError(
+                    f"--block={experiment.block} does not divide the {inputs} inputs of {layer}."
+                )
         self._open_data()
         experiment.claim()
         self._check_images()

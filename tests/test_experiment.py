@@ -1,0 +1,76 @@
+import fractions
+
+import pytest
+
+from sparseface_tf.experiment import Experiment
+from sparseface_tf.files import read_json
+
+
+def experiment(**kwargs):
+    return Experiment(**{"steps": 10, "retrain_steps": 5, **kwargs})
+
+
+def test_stages_are_read_in_order():
+    stages = experiment(sparsify=["1/256-f", "0.5-5b", "1-4b"]).stages()
+    assert stages == [
+        ("f", fractions.Fraction(1, 256)),
+        ("5b", fractions.Fraction(1, 2)),
+        ("4b", fractions.Fraction(1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(sparsify=["1/2-6a"]), "no layer '6a'; choose from 1a, 1b"),
+        (dict(sparsify=["1/2-1a"], study=True), "no layer '1a'; choose from 2a"),
+        (dict(sparsify=["3/2-f"]), r"in \(0, 1\]; got 3/2"),
+        (dict(sparsify=["0-f"]), r"in \(0, 1\]; got 0"),
+        (dict(sparsify=["1/0-f"]), "'1/0' is not a number"),
+        (dict(sparsify=["f"]), "expected S-LAYER"),
+        (dict(sparsify=["1/2-f", "1/4-f"]), "layer f is sparsified twice"),
+        (dict(steps=0), "--steps or as --epochs"),
+        (dict(steps=5, epochs=1.0), "--steps or as --epochs"),
+        (dict(sparsify=["1/2-f"], retrain_steps=0), "--retrain_steps"),
+        (dict(pairs=3), "--pairs must be even"),
+        (dict(pairs=0), "--pairs must be at least 1"),
+        (dict(lam=1.5), "--lam"),
+        (dict(block=2), "--block"),
+        (dict(optimizer="adam"), "--optimizer must be one of adamw, sgd"),
+        (dict(margin="big"), "--margin must be 'data' or a number"),
+        (dict(held_out=0.0), "--held_out"),
+        (dict(learning_rate=0.0), "--learning_rate"),
+        (dict(dropout_f=1.0), "--dropout_f"),
+        (dict(test_pairs="pairs.txt"), "belong together"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(settings, message):
+    with pytest.raises(ValueError, match=message) as error:
+        experiment(**settings).check()
+    assert "\n" not in str(error.value)
+
+
+def test_lengths_in_batches_or_in_epochs():
+    assert experiment().stage_steps(0, 10**6) == 10
+    assert experiment().stage_steps(1, 10**6) == 5
+    in_epochs = Experiment(epochs=2.0, retrain_epochs=0.5, pairs=64)
+    assert in_epochs.stage_steps(0, 12_800) == 200
+    assert in_epochs.stage_steps(3, 12_800) == 50
+
+
+def test_an_output_folder_belongs_to_one_run(tmp_path):
+    output = str(tmp_path / "new" / "run")
+    experiment(output=output).claim()
+    settings = read_json(f"{output}/experiment.json")
+    assert settings["steps"] == 10 and "output" not in settings
+    experiment(output=output).claim()  # the same again: resumes
+    with pytest.raises(ValueError, match="--seed was 0, is 1; --sparsify|--sparsify.*--seed was 0"):
+        experiment(output=output, seed=1, sparsify=["1/2-f"]).claim()
+    assert read_json(f"{output}/experiment.json") == settings
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not empty"):
+        experiment(output=str(tmp_path)).claim()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

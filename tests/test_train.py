@@ -1,0 +1,156 @@
+"""train.py as a user runs it, on a tiny network and a few rendered faces."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from sparseface_tf.sparsify import load_masks
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = [
+    "--study", "--height=56", "--width=48", "--width_multiplier=0.125",
+    "--identities=12", "--images_per_identity=6", "--held_out=5", "--held_out_pairs=40",
+    "--steps=8", "--retrain_steps=6", "--epochs=0", "--retrain_epochs=0", "--pairs=4",
+    "--checkpoint_steps=2", "--correlation_images=16", "--deterministic",
+]  # fmt: skip
+
+
+def train(*arguments, wait=True):
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if not wait:
+        return process
+    output, _ = process.communicate(timeout=600)
+    return process.returncode, output
+
+
+def arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Folder of a whole run of stage3.cfg, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    code, output = train("--flagfile=flags/stage3.cfg", *TINY, f"--output={folder}")
+    assert code == 0, output
+    return folder, output
+
+
+def test_every_stage_leaves_its_results(finished):
+    folder, _ = finished
+    weights = {}
+    for number, sparse in enumerate([[], ["f"], ["f", "5b"], ["f", "5b", "4b"]]):
+        stage = folder / f"stage{number}"
+        metrics = json.loads((stage / "metrics.json").read_text())
+        model = keras.models.load_model(stage / "model.keras")
+        masks = load_masks(stage / "masks.npz")
+        assert set(masks) == set(sparse)
+        kept = 0
+        for name, count in metrics["layers"].items():
+            layer = model.get_layer(name)
+            kernel, mask = np.asarray(layer.kernel), np.asarray(layer.mask)
+            assert np.all(kernel[~mask] == 0)
+            assert count == {
+                "weights": kernel.size,
+                "kept": np.count_nonzero(mask),
+                "density": np.count_nonzero(mask) / kernel.size,
+            }
+            if name in sparse:
+                share = {"f": 1 / 256, "5b": 1 / 128, "4b": 1 / 2}[name]
+                assert count["kept"] == round(share * kernel.size)
+                assert np.array_equal(masks[name], mask)
+            else:
+                assert count["kept"] == kernel.size
+            kept += count["kept"]
+        assert metrics["parameters_kept"] == kept
+        assert metrics["compression_ratio"] == kept / metrics["parameters"]
+        assert 0 <= metrics["verification"]["held_out"]["accuracy"] <= 1
+        assert metrics["last"]["step"] == metrics["steps"] == (6 if number else 8)
+        assert ("mean_abs_correlation" in metrics) == bool(number)
+        assert any((stage / "logs").iterdir())
+        history = [json.loads(line) for line in (stage / "history.jsonl").open()]
+        assert [line["step"] for line in history] == list(range(1, metrics["steps"] + 1))
+        weights[number] = np.asarray(model.get_layer("1a" if number > 9 else "2a").kernel)
+    # The masks of a stage are the ones of the stage before and one more.
+    first, last = (load_masks(folder / f"stage{n}" / "masks.npz") for n in (1, 3))
+    assert np.array_equal(first["f"], last["f"])
+    assert not np.array_equal(weights[0], weights[1])
+
+
+def test_the_table_is_printed_and_kept(finished):
+    folder, output = finished
+    table = (folder / "table.md").read_text()
+    assert table in output
+    assert table.count("\n") == 6
+    assert "1/256-f 1/128-5b 1/2-4b" in table
+
+
+@pytest.mark.parametrize("victim", ["stage0/checkpoint.npz", "stage2/selection.json"])
+def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path, victim):
+    folder, _ = finished
+    arguments = ["--flagfile=flags/stage3.cfg", *TINY, f"--output={tmp_path}"]
+    process = train(*arguments, wait=False)
+    deadline = time.monotonic() + 300
+    while not (tmp_path / victim).exists():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "stage3" / "metrics.json").exists()
+    code, output = train(*arguments)
+    assert code == 0, output
+    for number in range(4):
+        whole = arrays(folder / f"stage{number}" / "checkpoint.npz")
+        resumed = arrays(tmp_path / f"stage{number}" / "checkpoint.npz")
+        assert whole.keys() == resumed.keys()
+        for name in whole:
+            assert np.array_equal(whole[name], resumed[name]), name
+
+
+def test_other_settings_in_the_same_folder_are_refused(finished):
+    folder, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    code, output = train("--flagfile=flags/stage2.cfg", *TINY, f"--output={folder}")
+    assert code != 0
+    assert "--sparsify was ['1/256-f', '1/128-5b', '1/2-4b'], is ['1/256-f', '1/128-5b']" in output
+    assert "Traceback" not in output
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--data=/no/such/folder"], "/no/such/folder"),
+        (["--sparsify=1/2-9z"], "no layer '9z'"),
+        (["--height=24"], "too small"),
+        (["--identities=2"], "identit"),
+        (["--images_per_identity=1"], "pair"),
+        (["--test_data=/no/such/folder", "--test_pairs=x"], "/no/such/folder"),
+        (["--branches=pool9"], "pool9"),
+        (["--output=/proc/nothing/here"], "/proc/nothing"),
+        (["stray"], "stray"),
+    ],
+)
+def test_bad_input_ends_in_one_line(arguments, message, tmp_path):
+    output = [] if any(a.startswith("--output") for a in arguments) else [f"--output={tmp_path}/r"]
+    code, printed = train("--flagfile=flags/stage0.cfg", *TINY, *output, *arguments)
+    assert code != 0
+    errors = [line for line in printed.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and message in errors[0], printed
+    assert "Traceback" not in printed
