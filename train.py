@@ -27,6 +27,8 @@ for field in dataclasses.fields(Experiment):
 
 
 def main(argv):
+    import tensorflow as tf
+
     from sparseface_tf.stages import Stages
 
     logging.set_verbosity(logging.INFO)
@@ -41,8 +43,11 @@ def main(argv):
         sys.exit(f"error: {error}")
     try:
         stages.run()
-    except OSError as error:
-        sys.exit(f"error: {error}. What is finished is kept; the same command goes on from there.")
+    except (OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError) as error:
+        # An image that has gone, a disk that is full.
+        logging.debug("Raised here:", exc_info=True)
+        reason = str(error).splitlines()[0]
+        sys.exit(f"error: {reason}. What is finished is kept; the same command goes on from there.")
     except KeyboardInterrupt:
         sys.exit("Interrupted; the same command goes on from the last checkpoint.")
 

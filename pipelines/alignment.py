@@ -85,8 +85,9 @@ def align(image, landmarks, height, width):
     corners_y = c_y * [0, width, 0, width] + c_x * [0, 0, height, height] + d_y
     corners = tf.stack([corners_y, corners_x])
     margin = 2 * (factor + step)
-    begin = tf.floor(tf.reduce_min(corners, axis=1) - margin)
-    end = tf.math.ceil(tf.reduce_max(corners, axis=1) + margin)
+    # On multiples of the factor, so that a cut does not shift what is averaged.
+    begin = tf.floor((tf.reduce_min(corners, axis=1) - margin) / factor) * factor
+    end = tf.math.ceil((tf.reduce_max(corners, axis=1) + margin) / factor) * factor
     begin = tf.clip_by_value(begin, tf.zeros_like(size), size - 1)
     part = tf.clip_by_value(end, begin + 1, size) - begin
     image = tf.slice(

@@ -81,9 +81,11 @@ class FolderFaces:
                 missing += 1
         if missing:
             logging.warning(
-                "%d of %d images in %s have no row in %s and are taken as roughly aligned.",
-                missing, len(self), self.path, landmarks,
-            )  # fmt: skip
+                "%d of %d images have no row in %s and are taken as roughly aligned.",
+                missing,
+                len(self),
+                table_path,
+            )
         return found
 
     def __len__(self):

@@ -26,7 +26,9 @@ class PairSampler:
 
     def __init__(self, labels, pairs=64, seed=0, sampling="images"):
         if pairs < 2 or pairs % 2:
-            raise ValueError(f"Half of the pairs are the same: {pairs} pairs is not an even number.")
+            raise ValueError(
+                f"Half of the pairs are of the same: {pairs} is not an even number above 0."
+            )
         if sampling not in ("images", "identities"):
             raise ValueError(f"sampling must be 'images' or 'identities', got {sampling!r}.")
         starts, counts = _groups(labels)
@@ -73,9 +75,10 @@ class PairSampler:
             same = tf.gather(self._paired_images, self._walk(step, self._paired_images, stream=0))
             different = self._walk(step, self._labels, stream=1)
         else:
-            identity = tf.gather(self._paired_identities, _choose(chance[0], self._paired_identities))
+            chosen = _below(chance[0], tf.size(self._paired_identities, tf.int64))
+            identity = tf.gather(self._paired_identities, chosen)
             same = self._image_of(identity, chance[1])
-            identity = _choose(chance[2], self._starts)
+            identity = _below(chance[2], tf.size(self._starts, tf.int64))
             different = self._image_of(identity, chance[3])
 
         # Counted on from the first image around its identity's, so never the first image itself.
@@ -83,7 +86,7 @@ class PairSampler:
         start, count = tf.gather(self._starts, identity), tf.gather(self._counts, identity)
         partner = start + (same - start + 1 + _below(chance[4], count - 1)) % count
 
-        # Counted on from its identity's last image (or from it) around all the others.
+        # Likewise counted on from the first image's identity around all the other ones.
         identity = tf.gather(self._labels, different)
         if self._sampling == "images":
             start, count = tf.gather(self._starts, identity), tf.gather(self._counts, identity)
@@ -119,10 +122,6 @@ class PairSampler:
 def _below(chance, count):
     """An integer from 0 to count - 1 for each uniform number of [0, 1)."""
     return tf.cast(chance * tf.cast(count, tf.float64), tf.int64)
-
-
-def _choose(chance, items):
-    return _below(chance, tf.size(items, tf.int64))
 
 
 def _groups(labels):
@@ -212,7 +211,8 @@ def _fold_pairs(generator, starts, counts, wanted):
     def draw_different(size):
         a = generator.integers(len(starts), size=size)
         b = (a + 1 + generator.integers(len(starts) - 1, size=size)) % len(starts)
-        return (starts[a] + generator.integers(counts[a]), starts[b] + generator.integers(counts[b]))
+        first, second = generator.integers(counts[a]), generator.integers(counts[b])
+        return starts[a] + first, starts[b] + second
 
     def all_same():
         for start, count in zip(starts, counts):

@@ -360,7 +360,10 @@ def _photograph(picture, scene, events, key, size):
     gain = tf.exp(scene["contrast"] + tf.stack([scene["red_cast"], 0.0, scene["blue_cast"]]) * (
         1.0 - events["grey"]))
     picture = tf.tensordot(colour * gain[:, None], picture, 1)
-    grain = tf.random.stateless_uniform([3, size, size], key, -1.7, 1.7)
+    # Grain is uniform bytes, four from each random integer, brought to mean 0 and spread 1.
+    integers = tf.random.stateless_uniform([3, size, -(-size // 4)], key, None, None, tf.int32)
+    grain = tf.reshape(tf.bitcast(integers, tf.uint8), [3, size, -1])[:, :, :size]
+    grain = (tf.cast(grain, tf.float32) - 127.5) * (math.sqrt(12.0) / 256)
     picture += grain * tf.maximum(scene["noise"], 0.005) + scene["brightness"]
     picture = tf.cast(tf.clip_by_value(picture * 255.0, 0.0, 255.0), tf.uint8)
     return tf.transpose(picture, [1, 2, 0])

@@ -116,6 +116,8 @@ class Experiment:
                 raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}.")
         if not 0 < self.decay <= 1:
             raise ValueError(f"--decay must be in (0, 1], got {self.decay}.")
+        if self.seed < 0:
+            raise ValueError(f"--seed must be >= 0, got {self.seed}.")
         if self.held_out <= 0:
             raise ValueError(f"--held_out must be above 0, got {self.held_out}.")
         for name in ("dropout_5b", "dropout_f"):

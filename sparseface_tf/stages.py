@@ -110,13 +110,21 @@ class Stages:
         self.tests = {}
         if experiment.test_data:
             test = FolderFaces(experiment.test_data)
-            self.tests["test"] = (test, *read_pairs(experiment.test_pairs, test))
+            pairs, same, folds = read_pairs(experiment.test_pairs, test)
+            if len(np.unique(folds)) < 2:
+                # A list without folds, such as LFW's View 1: deal its pairs to ten.
+                folds = np.arange(len(folds)) % 10
+            self.tests["test"] = (test, pairs, same, folds)
 
     def _check_images(self):
         experiment = self.experiment
         if experiment.data != "synthetic":
             bad_images = os.path.join(experiment.output, "bad_images.txt")
             self.faces = check_images(self.faces, bad_images)
+        if "test" in self.tests:
+            # A test with missing images would be another test.
+            bad_images = os.path.join(experiment.output, "bad_test_images.txt")
+            check_images(self.tests["test"][0], bad_images, limit=0)
         self.training, self.held_out = split_identities(
             self.faces, experiment.held_out, seed=experiment.seed
         )

@@ -181,8 +181,10 @@ def test_dataset_of_tensorflow(small_network, images):
 def test_tiles_of_positions_give_the_same(small_network, images):
     names = ["conv", "local", "dense"]
     expected = network_correlations(small_network, names, images)
-    # Down to single positions, and at one row in between.
-    for limit in (60_000, 24_000):
+    with pytest.raises(ValueError) as error:
+        network_correlations(small_network, names, images, memory_limit=1)
+    least = int(str(error.value).split("at least ")[1].split()[0])
+    for limit in (least, 2 * least):
         passes = []
 
         class Batches:
@@ -197,14 +199,14 @@ def test_tiles_of_positions_give_the_same(small_network, images):
 
 
 def test_memory_limit_errors_say_what_to_give(small_network, images):
-    with pytest.raises(ValueError, match="read only once: give at least") as error:
-        layer_correlations(small_network, "conv", iter([images]), memory_limit=24_000)
-    enough = int(str(error.value).split("at least ")[1].split(",")[0])
-    layer_correlations(small_network, "conv", iter([images]), memory_limit=enough)
     with pytest.raises(ValueError, match="too small: give at least") as error:
         layer_correlations(small_network, "conv", images, memory_limit=100)
     enough = int(str(error.value).split("at least ")[1].split()[0])
     layer_correlations(small_network, "conv", images, memory_limit=enough)
+    with pytest.raises(ValueError, match="read only once: give at least") as error:
+        layer_correlations(small_network, "conv", iter([images]), memory_limit=enough)
+    enough = int(str(error.value).split("at least ")[1].split(",")[0])
+    layer_correlations(small_network, "conv", iter([images]), memory_limit=enough)
 
 
 def test_errors_are_one_line(small_network, images):
@@ -257,9 +259,11 @@ def test_mixed_bfloat16_is_accumulated_in_float32(images):
     model = keras.Sequential(
         [
             keras.Input((7, 6, 2)),
-            layers.Conv2D(3, 3, padding="same", activation="relu", name="c", dtype="mixed_bfloat16"),
+            layers.Conv2D(3, 3, padding="same", name="c", dtype="mixed_bfloat16"),
+            layers.ReLU(dtype="mixed_bfloat16"),
         ]
     )
+    assert neuron_activations(model, "c")[1].dtype == "bfloat16"
     inputs, outputs = activations(model, "c")(images)
     r = layer_correlations(model, "c", images)
     assert r.dtype == np.float32

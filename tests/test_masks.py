@@ -15,14 +15,14 @@ from sparseface_tf.sparsify import sample_mask
 from sparseface_tf.sparsify import save_masks
 from sparseface_tf.sparsify import unpack_mask
 
-# Shapes of each kind, with the axes of positions and of a neuron's inputs.
+# Shapes of each kind, all with K = 24, and the axes of a neuron's inputs.
 LAYOUTS = [
-    ("dense", (24, 5), (), (0,)),
-    ("conv", (2, 3, 8, 5), (), (0, 1, 2)),
-    ("local", (3, 24, 5), (0,), (1,)),
-    ("local", (3, 2, 24, 5), (0, 1), (2,)),
-    ("local", (3, 2, 3, 8, 5), (0,), (1, 2, 3)),
-    ("local", (3, 2, 2, 3, 8, 5), (0, 1), (2, 3, 4)),
+    ("dense", (24, 5), (0,)),
+    ("conv", (2, 3, 4, 5), (0, 1, 2)),
+    ("local", (3, 24, 5), (1,)),
+    ("local", (3, 2, 24, 5), (2,)),
+    ("local", (3, 2, 3, 4, 5), (1, 2, 3)),
+    ("local", (3, 2, 2, 3, 4, 5), (2, 3, 4)),
 ]
 FRACTIONS = st.one_of(
     st.floats(0, 1, exclude_min=True),
@@ -61,7 +61,7 @@ def halves(row, signed):
     seed=st.integers(0, 2**32),
 )
 def test_budgets_blocks_and_determinism(layout, sparsity, lam, block, dead, seed):
-    kind, shape, positions, inputs = layout
+    kind, shape, inputs = layout
     r = draw(shape, kind, seed, dead=dead, nan=dead / 2)
     before = r.copy()
     arguments = dict(layer_kind=kind, lam=lam, block=block, seed=seed)
@@ -106,7 +106,7 @@ def test_each_neuron_keeps_its_rounded_shares(kind, sparsity, lam, dead, seed):
 @pytest.mark.parametrize("sparsity, lam", [(1 / 256, 0.75), (1 / 64, 0.5), (0.1, 1), (0.3, 0.75)])
 def test_shares_hold_in_expectation(kind, sparsity, lam):
     """No systematic rounding loss: at 1/256 an upper half of f is owed 2.25 weights."""
-    neurons = 2000
+    neurons = 500
     rng = np.random.default_rng(5)
     r = rng.standard_normal((768, neurons)) + 0.3
     if kind == "conv":
@@ -140,7 +140,8 @@ def test_spill_over_into_the_lower_half():
     for row, kept in zip(r.T, mask.T):
         upper_up, lower_up, upper_down, lower_down = halves(row, True)
         assert kept[upper_up].all() and kept[upper_down].all()
-        assert kept[lower_up + lower_down].sum() == kept.sum() - 20 - (len(row) % 2)
+        in_lower = kept.sum() - len(upper_up) - len(upper_down)
+        assert kept[lower_up + lower_down].sum() == in_lower > 0
     # And the other way round.
     mask = sample_mask(np.abs(r)[None, None], 0.9, layer_kind="conv", lam=0)[0, 0]
     for row, kept in zip(np.abs(r).T, mask.T):
@@ -148,7 +149,7 @@ def test_spill_over_into_the_lower_half():
 
 
 def test_everything_is_kept_at_1():
-    for kind, shape, _, _ in LAYOUTS:
+    for kind, shape, _ in LAYOUTS:
         assert sample_mask(draw(shape, kind, dead=0.2), 1, layer_kind=kind).all()
 
 
@@ -189,7 +190,7 @@ def test_layouts_of_a_local_layer_agree():
 def test_groups_of_neurons_do_not_show(monkeypatch):
     """A layer larger than the work space: same budgets, every neuron sampled."""
     monkeypatch.setattr("sparseface_tf.sparsify.masks._GROUP", 100)
-    for kind, shape, _, inputs in LAYOUTS:
+    for kind, shape, inputs in LAYOUTS:
         mask = sample_mask(draw(shape, kind), 0.3, layer_kind=kind)
         assert mask.sum() == round(0.3 * mask.size)
         assert set(np.unique(mask.sum(axis=inputs))) <= {7, 8}

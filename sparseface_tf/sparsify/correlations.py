@@ -173,7 +173,8 @@ def _batches(images, batch_size):
             yield images[start : start + batch_size]
     else:
         for batch in images:
-            yield batch[0] if isinstance(batch, (tuple, list)) else batch
+            # As NumPy: a tensor of tf.data is no input for another backend.
+            yield np.asarray(batch[0] if isinstance(batch, (tuple, list)) else batch)
 
 
 def _plan(geometries, limit):

@@ -1,0 +1,181 @@
+"""Speed and memory of the input pipeline, against what training consumes.
+
+    python benchmarks/input_pipeline.py [--data=DIR] [--precision=auto]
+
+Prints, all measured in one run:
+  images/s of `pair_batches` (read, decode, align, pair) from a folder, by default of JPEG files
+  rendered for the purpose, over images/s of training the network of Table 1 (goal: at least 2);
+  the peak memory of a process that reads four times as many images, over that of one that reads
+  those of the folder (goal: 1; names and landmarks grow, a few hundred bytes an image, and
+  nothing else).
+"""
+
+import csv
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl import app
+from absl import flags
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.batches import pair_batches
+from pipelines.folder import FolderFaces
+from pipelines.landmarks import LANDMARKS
+from pipelines.synthetic import SyntheticFaces
+from sparseface_tf.networks import baseline_network
+from sparseface_tf.precision import dtype_policy
+
+_DATA = flags.DEFINE_string("data", "", "Folder IDENTITY/IMAGE; default: rendered faces.")
+_IDENTITIES = flags.DEFINE_integer("identities", 64, "Rendered identities.", lower_bound=2)
+_IMAGES = flags.DEFINE_integer("images", 20, "Rendered images an identity.", lower_bound=2)
+_PAIRS = flags.DEFINE_integer("pairs", 64, "Pairs in a mini-batch.", lower_bound=2)
+_HEIGHT = flags.DEFINE_integer("height", 112, "Height of the network's input, in pixels.")
+_WIDTH = flags.DEFINE_integer("width", 96, "Width of the network's input, in pixels.")
+_STUDY = flags.DEFINE_bool("study", False, "The study network (use with 56 x 48 pixels).")
+_PRECISION = flags.DEFINE_string("precision", "auto", "Keras dtype policy, or auto as in train.py.")
+_BATCHES = flags.DEFINE_integer("batches", 30, "Mini-batches to time.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 3, "Training steps to time; 0: leave training out.")
+_MEMORY = flags.DEFINE_bool("memory", True, "Measure the memory too.")
+_PEAK_OF = flags.DEFINE_string(
+    "peak_of", "", "Only read all pairs of that folder once and print the peak memory, in KiB."
+)
+
+
+def render(folder):
+    """Writes rendered faces as a folder of JPEG files with their landmarks."""
+    faces = SyntheticFaces(_IDENTITIES.value, _IMAGES.value)
+    pictures = tf.data.Dataset.range(len(faces)).map(
+        lambda i: (i, *faces.load(i)), num_parallel_calls=tf.data.AUTOTUNE
+    )
+    with open(os.path.join(folder, "landmarks.csv"), "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["path", *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")])
+        for i, image, landmarks in pictures.as_numpy_iterator():
+            name = os.path.splitext(faces.name(i))[0] + ".jpg"
+            os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+            encoded = tf.io.encode_jpeg(image, quality=90)
+            tf.io.write_file(os.path.join(folder, name), encoded)
+            table.writerow([name, *landmarks.ravel().round(1)])
+
+
+def four_times(folder, target):
+    """The same images under four times as many identities, as links."""
+    with open(os.path.join(target, "landmarks.csv"), "w", newline="", encoding="utf-8") as file:
+        copies = csv.writer(file)
+        for copy in range(4):
+            for identity in FolderFaces(folder, landmarks=None).identities:
+                link = os.path.join(target, f"{copy}_{identity}")
+                os.symlink(os.path.abspath(os.path.join(folder, identity)), link)
+            if not os.path.exists(os.path.join(folder, "landmarks.csv")):
+                continue
+            with open(os.path.join(folder, "landmarks.csv"), newline="", encoding="utf-8") as table:
+                header, *rows = csv.reader(table)
+            if copy == 0:
+                copies.writerow(header)
+            path = header.index("path")
+            for row in rows:
+                copies.writerow([*row[:path], f"{copy}_{row[path]}", *row[path + 1 :]])
+    if not os.path.getsize(os.path.join(target, "landmarks.csv")):
+        os.remove(os.path.join(target, "landmarks.csv"))
+
+
+def endless_pairs(faces):
+    return pair_batches(faces, pairs=_PAIRS.value, height=_HEIGHT.value, width=_WIDTH.value)
+
+
+def pipeline_speed(faces):
+    """Images a second, after a few batches that start the threads."""
+    batches = iter(endless_pairs(faces))
+    for _ in range(5):
+        next(batches)
+    start = time.perf_counter()
+    for _ in range(_BATCHES.value):
+        next(batches)
+    # Batches that lay ready when the clock was started are few against those timed.
+    return _BATCHES.value * 2 * _PAIRS.value / (time.perf_counter() - start)
+
+
+def training_speed(identities):
+    """Images a second of training on one batch, which lies in memory."""
+    keras.config.set_dtype_policy(dtype_policy(_PRECISION.value))
+    shape = (_HEIGHT.value, _WIDTH.value, 3)
+    network = baseline_network(shape, study=_STUDY.value)
+    outputs = keras.layers.Dense(identities, dtype="float32")(network.output)
+    model = keras.Model(network.input, outputs)
+    model.compile(
+        "adamw",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    generator = np.random.default_rng(0)
+    images = generator.uniform(-1, 1, (2 * _PAIRS.value, *shape)).astype(np.float32)
+    labels = generator.integers(0, identities, 2 * _PAIRS.value)
+    model.train_on_batch(images, labels)
+    start = time.perf_counter()
+    for _ in range(_STEPS.value):
+        model.train_on_batch(images, labels)
+    return _STEPS.value * len(images) / (time.perf_counter() - start)
+
+
+def peak_memory(folder):
+    """Peak memory of a process of its own that reads all pairs of a folder, in MiB."""
+    options = [f"--{f.name}={f.value}" for f in (_PAIRS, _HEIGHT, _WIDTH)]
+    command = [sys.executable, __file__, f"--peak_of={folder}", *options]
+    return int(subprocess.run(command, check=True, capture_output=True).stdout) / 1024
+
+
+def print_peak(folder):
+    faces = FolderFaces(folder)
+    steps = -(-len(faces) // (2 * _PAIRS.value))
+    for _ in endless_pairs(faces).take(steps):
+        pass
+    print(own_peak_memory())
+
+
+def own_peak_memory():
+    """Peak memory of this process, in KiB."""
+    # ru_maxrss starts at the memory of the process that started this one; Linux tells its own.
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return int(next(line for line in file if line.startswith("VmHWM")).split()[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]}")
+    if _PEAK_OF.value:
+        print_peak(_PEAK_OF.value)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        data = _DATA.value
+        if not data:
+            data = os.path.join(temporary, "faces")
+            os.mkdir(data)
+            render(data)
+        faces = FolderFaces(data)
+        pipeline = pipeline_speed(faces)
+        print(f"input pipeline  {pipeline:8.0f} images/s")
+        if _STEPS.value:
+            training = training_speed(len(faces.identities))
+            print(f"training        {training:8.0f} images/s in {keras.config.dtype_policy().name}")
+            print(f"ratio {pipeline / training:.1f} (goal: at least 2)")
+        if _MEMORY.value:
+            larger = os.path.join(temporary, "four_times")
+            os.mkdir(larger)
+            four_times(data, larger)
+            once, more = peak_memory(data), peak_memory(larger)
+            print(f"peak memory     {once:8.0f} MiB with {len(faces)} images")
+            print(f"                {more:8.0f} MiB with {4 * len(faces)} images")
+            print(f"ratio {more / once:.2f} (goal: 1)")
+
+
+if __name__ == "__main__":
+    app.run(main)

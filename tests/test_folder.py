@@ -1,0 +1,218 @@
+"""Reading folders of faces, their landmarks, and finding bad images."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipelines.checking import check_images
+from pipelines.folder import FolderFaces
+from pipelines.landmarks import LANDMARKS
+from pipelines.subset import Subset, split_identities
+
+HEADER = "path,confidence," + ",".join(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
+
+
+def picture(seed, height=20, width=24, channels=3):
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, 256, (height, width, channels)).astype(np.uint8)
+
+
+def write(path, image, encode=tf.io.encode_png):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode(image).numpy())
+
+
+def folder_of(path, counts):
+    """A folder of pictures, counts[i] of identity i; picture k of all is picture(k)."""
+    number = 0
+    for identity, count in enumerate(counts):
+        for image in range(count):
+            write(path / f"person{identity}" / f"{image:03d}.png", picture(number))
+            number += 1
+    return path
+
+
+def test_order_names_and_labels(tmp_path):
+    for name in ("b b/2.png", "b b/10.png", "Ærø Çelik/ü 1.png", "a/x.PNG"):
+        write(tmp_path / name, picture(0))
+    write(tmp_path / "a/.hidden.png", picture(0))
+    write(tmp_path / ".git/x.png", picture(0))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a/notes.txt").write_text("no image")
+    (tmp_path / "loose.png").write_bytes(b"not in an identity's folder")
+
+    faces = FolderFaces(tmp_path)
+    assert faces.identities == ["a", "b b", "Ærø Çelik"]
+    names = [faces.name(i) for i in range(len(faces))]
+    assert names == ["a/x.PNG", "b b/10.png", "b b/2.png", "Ærø Çelik/ü 1.png"]
+    np.testing.assert_array_equal(faces.labels, [0, 1, 1, 2])
+    assert faces.labels.dtype == np.int32
+    image, landmarks = faces.load(3)
+    np.testing.assert_array_equal(image, picture(0))
+    assert np.isnan(landmarks).all() and landmarks.shape == (5, 2)
+
+
+def test_formats(tmp_path):
+    grey = picture(0, channels=1)
+    write(tmp_path / "a/grey.png", grey)
+    write(tmp_path / "a/alpha.png", picture(1, channels=4))
+    write(tmp_path / "a/grey.jpeg", np.full((20, 24, 1), 90, np.uint8), tf.io.encode_jpeg)
+    write(tmp_path / "a/wrong_name.jpg", picture(2))  # a PNG
+    faces = FolderFaces(tmp_path)
+    images = {faces.name(i)[2:]: faces.load(i)[0].numpy() for i in range(4)}
+    assert all(image.shape == (20, 24, 3) for image in images.values())
+    np.testing.assert_array_equal(images["grey.png"], np.repeat(grey, 3, 2))
+    np.testing.assert_array_equal(images["alpha.png"], picture(1, channels=4)[:, :, :3])
+    np.testing.assert_array_equal(images["grey.jpeg"], 90)
+    np.testing.assert_array_equal(images["wrong_name.jpg"], picture(2))
+
+
+def test_first_frame_of_a_gif(tmp_path):
+    # 1 x 1 pixel, two frames: white, black.
+    frame = b",\0\0\0\0\1\0\1\0\0\2\2%s\1\0"
+    gif = b"GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0" + frame % b"\x44" + frame % b"\x4c" + b";"
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/moving.gif").write_bytes(gif)
+    image, _ = FolderFaces(tmp_path).load(0)
+    np.testing.assert_array_equal(image, np.full((1, 1, 3), 255))
+
+
+def test_missing_and_empty_folders(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No folder .*nowhere"):
+        FolderFaces(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="No image in"):
+        FolderFaces(tmp_path)
+
+
+def test_landmarks_by_name_of_their_columns(tmp_path):
+    folder_of(tmp_path, [3, 1])
+    columns = ["nose_y", "unused", "path", *HEADER.replace("nose_y", "other").split(",")[2:]]
+    rows = [["6", "?", "person0/001.png", *map(str, range(10))]]
+    rows += [["", "", "person1/000.png", *[""] * 10]]
+    lines = [",".join(columns), *map(",".join, rows), "", "elsewhere.png" + "," * 12]
+    lines[-1] = "1,,elsewhere.png,1,2,3,4,5,6,7,8,9,10"
+    (tmp_path / "landmarks.csv").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
+
+    faces = FolderFaces(tmp_path)
+    found = [faces.load(i)[1].numpy() for i in range(4)]
+    np.testing.assert_array_equal(found[1], [[0, 1], [2, 3], [4, 6], [6, 7], [8, 9]])
+    assert np.isnan([found[0], found[2], found[3]]).all()
+    assert np.isnan(FolderFaces(tmp_path, landmarks=None).load(1)[1]).all()
+
+
+def test_landmarks_missing_for_some_are_logged(tmp_path, caplog):
+    folder_of(tmp_path, [3])
+    row = "person0/001.png,1,1,2,3,4,5,6,7,8,9,10"
+    (tmp_path / "landmarks.csv").write_text(f"{HEADER}\n{row}\n")
+    with caplog.at_level("WARNING", logger="absl"):
+        FolderFaces(tmp_path)
+    assert "2 of 3 images" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("path,confidence\n", "line 1: no column 'left_eye_x'"),
+        ("", "line 1: no column 'path'"),
+        (f"{HEADER}\na.png,1,2,3\n", "line 2: the row has only 4 fields"),
+        (f"{HEADER}\n\na.png,1,1,2,3,4,5,six,7,8,9,10\n", "line 3: ten numbers expected"),
+        (f"{HEADER}\na.png,1,1,2,3,4,5,,7,8,9,10\n", "line 2: ten numbers expected"),
+    ],
+)
+def test_malformed_landmarks(tmp_path, text, message):
+    folder_of(tmp_path, [1])
+    (tmp_path / "landmarks.csv").write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        FolderFaces(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_landmarks_asked_for_must_be_there(tmp_path):
+    folder_of(tmp_path, [1])
+    with pytest.raises(FileNotFoundError, match="other.csv"):
+        FolderFaces(tmp_path, landmarks="other.csv")
+    (tmp_path / "latin.csv").write_bytes(HEADER.encode() + b"\n\xe9.png,,,,,,,,,,,\n")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        FolderFaces(tmp_path, landmarks="latin.csv")
+
+
+def test_subset(tmp_path):
+    faces = FolderFaces(folder_of(tmp_path, [2, 1, 3]))
+    subset = Subset(faces, [5, 1, 3])
+    assert subset.identities == ["person0", "person2"]
+    np.testing.assert_array_equal(subset.labels, [0, 1, 1])
+    assert [subset.name(i) for i in range(3)] == [faces.name(i) for i in (1, 3, 5)]
+    np.testing.assert_array_equal(subset.load(2)[0], picture(5))
+    again = Subset(subset, [2])
+    assert again.identities == ["person2"] and again.labels.tolist() == [0]
+    np.testing.assert_array_equal(again.load(0)[0], picture(5))
+
+
+@pytest.mark.parametrize("held_out, count", [(0.25, 2), (3, 3), (3.0, 3), (0.01, 2), (0.75, 6)])
+def test_split_by_identity(tmp_path, held_out, count):
+    faces = FolderFaces(folder_of(tmp_path, [2, 1, 3, 1, 2, 2, 1, 1]))
+    training, held = split_identities(faces, held_out, seed=3)
+    assert len(held.identities) == count
+    assert sorted(training.identities + held.identities) == faces.identities
+    names = [part.name(i) for part in (training, held) for i in range(len(part))]
+    assert sorted(names) == [faces.name(i) for i in range(len(faces))]
+    same, _ = split_identities(faces, held_out, seed=3)
+    assert same.identities == training.identities
+    splits = [split_identities(faces, held_out, seed)[1].identities for seed in range(8)]
+    assert any(split != splits[0] for split in splits)
+
+
+@pytest.mark.parametrize("held_out", [0, -0.5, 1, 7, 8, 0.99, 2.5])
+def test_impossible_splits(tmp_path, held_out):
+    faces = FolderFaces(folder_of(tmp_path, [1] * 8))
+    with pytest.raises(ValueError, match="held_out"):
+        split_identities(faces, held_out, seed=0)
+
+
+def test_one_identity_cannot_be_split(tmp_path):
+    with pytest.raises(ValueError, match="one identity only"):
+        split_identities(FolderFaces(folder_of(tmp_path, [4])), 0.5, seed=0)
+
+
+def test_bad_images_are_skipped_and_named(tmp_path, caplog):
+    folder = folder_of(tmp_path / "faces", [100, 100, 1])
+    jpeg = tf.io.encode_jpeg(picture(0, 64, 64)).numpy()
+    (folder / "person0/007.png").write_bytes(b"")
+    (folder / "person1/truncated ñ.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    write(folder / "person2/000.png", picture(0, 15, 40))
+    (folder / "person3").mkdir()
+    (folder / "person3/text.png").write_text("This is no image.")
+    faces = FolderFaces(folder)
+
+    with caplog.at_level("WARNING", logger="absl"):
+        checked = check_images(faces, tmp_path / "bad_images.txt", limit=0.02, progress=False)
+    assert len(checked) == len(faces) - 4
+    assert checked.identities == ["person0", "person1"]
+    lines = (tmp_path / "bad_images.txt").read_text(encoding="utf-8").splitlines()
+    bad = dict(line.split("\t") for line in lines)
+    names = "person0/007.png", "person1/truncated ñ.jpg", "person2/000.png", "person3/text.png"
+    assert tuple(bad) == names
+    assert bad["person2/000.png"] == "too small: 40x15 pixels, at least 16x16 are needed"
+    assert all(bad.values()) and "{{" not in "".join(bad.values())
+    assert all(name in caplog.text for name in bad)
+    for i in range(len(checked)):
+        checked.load(i)
+
+
+def test_more_than_one_percent_bad_stops(tmp_path):
+    folder = folder_of(tmp_path / "faces", [99])
+    (folder / "person0/050.png").write_bytes(b"")
+    faces = FolderFaces(folder)
+    with pytest.raises(ValueError, match="1 of 99 images .* person0/050.png") as error:
+        check_images(faces, tmp_path / "bad.txt", progress=False)
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "bad.txt").read_text().startswith("person0/050.png\t")
+
+    write(folder / "person0/100.png", picture(0))
+    assert len(check_images(FolderFaces(folder), tmp_path / "bad.txt", progress=False)) == 99
+
+
+def test_good_images_are_left_as_they_are(tmp_path):
+    faces = FolderFaces(folder_of(tmp_path / "faces", [3]))
+    assert check_images(faces, tmp_path / "bad.txt", progress=False) is faces
+    assert (tmp_path / "bad.txt").read_text() == ""

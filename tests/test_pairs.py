@@ -1,0 +1,224 @@
+"""Pairs and batches: what is drawn, and that it depends on seed and step alone."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.alignment import TEMPLATE
+from pipelines.batches import image_batches, pair_batches
+from pipelines.pairs import PairSampler, held_out_pairs
+
+
+class ColouredFaces:
+    """Every image of a colour of its own, brighter to the right."""
+
+    def __init__(self, counts):
+        self.identities = [f"person{i}" for i in range(len(counts))]
+        self.labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def name(self, i):
+        return f"{self.identities[self.labels[i]]}/{i:04d}.png"
+
+    def load(self, index):
+        ramp = tf.linspace(0.0, 100.0, 96)[None, :, None]
+        image = tf.ones([112, 1, 3]) * ramp + tf.cast(index, tf.float32)
+        return tf.cast(image, tf.uint8), tf.constant(TEMPLATE)
+
+
+counts_with_a_pair = st.lists(st.integers(1, 6), min_size=2, max_size=8).filter(
+    lambda counts: max(counts) > 1
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    counts_with_a_pair,
+    st.integers(0, 2**31),
+    st.integers(0, 10**9),
+    st.sampled_from(["images", "identities"]),
+)
+def test_every_pair_is_what_it_should_be(counts, seed, step, sampling):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    sampler = PairSampler(labels, pairs=16, seed=seed, sampling=sampling)
+    images, mirrored = sampler.draw(tf.constant(step, tf.int64))
+    images = images.numpy().reshape(-1, 2)
+    assert images.min() >= 0 and images.max() < len(labels)
+    assert mirrored.shape == (32,)
+    same, different = labels[images[0::2]], labels[images[1::2]]
+    assert (same[:, 0] == same[:, 1]).all() and (images[0::2, 0] != images[0::2, 1]).all()
+    assert (different[:, 0] != different[:, 1]).all()
+    np.testing.assert_array_equal(sampler.draw(step)[0].numpy().reshape(-1, 2), images)
+
+
+def draws(sampler, steps):
+    images = [sampler.draw(step)[0].numpy().reshape(-1, 2, 2) for step in range(steps)]
+    return np.concatenate(images)
+
+
+def test_images_are_used_evenly():
+    """The first of each pair goes through all images that can be, before any comes again."""
+    labels = np.repeat(np.arange(4), [5, 1, 12, 3])
+    drawn = draws(PairSampler(labels, pairs=14, sampling="images"), 3 * 20)
+    different = drawn[:, 1, 0]
+    for part in different.reshape(-1, 21):
+        assert sorted(part) == list(range(21))
+    assert len({tuple(part) for part in different.reshape(-1, 21)}) == 20
+    for part in drawn[:, 0, 0].reshape(-1, 20):
+        assert sorted(part) == [i for i in range(21) if i != 5]
+
+
+def test_partners_are_uniform():
+    labels = np.repeat(np.arange(3), [4, 2, 3])
+    drawn = draws(PairSampler(labels, pairs=360, sampling="images"), 50)  # 9000 of each kind
+    for first in range(9):
+        partners = drawn[drawn[:, 0, 0] == first, 0, 1]
+        others = np.flatnonzero((labels == labels[first]) & (np.arange(9) != first))
+        strangers = drawn[drawn[:, 1, 0] == first, 1, 1]
+        foreign = np.flatnonzero(labels != labels[first])
+        for found, expected in ((partners, others), (strangers, foreign)):
+            frequency = np.bincount(found, minlength=9)[expected] / len(found)
+            assert len(found) == 1000
+            # Five standard deviations of a frequency.
+            np.testing.assert_allclose(frequency, 1 / len(expected), atol=0.08)
+
+
+def test_identities_are_uniform():
+    labels = np.repeat(np.arange(4), [50, 2, 1, 10])
+    drawn = labels[draws(PairSampler(labels, pairs=400, sampling="identities"), 20)]
+    same = np.bincount(drawn[:, 0, 0], minlength=4) / len(drawn)
+    np.testing.assert_allclose(same, [1 / 3, 1 / 3, 0, 1 / 3], atol=0.04)
+    for which in (0, 1):
+        different = np.bincount(drawn[:, 1, which], minlength=4) / len(drawn)
+        np.testing.assert_allclose(different, 1 / 4, atol=0.04)
+
+
+def test_seeds_and_steps_differ():
+    labels = np.repeat(np.arange(10), 10)
+    seen = set()
+    for seed, step in itertools.product(range(5), range(5)):
+        images, mirrored = PairSampler(labels, pairs=8, seed=seed).draw(step)
+        seen.add((tuple(images.numpy()), tuple(mirrored.numpy())))
+    assert len(seen) == 25
+
+
+@pytest.mark.parametrize(
+    "counts, options, message",
+    [
+        ([5], {}, "one identity only"),
+        ([1, 1, 1], {}, "No identity has two images"),
+        ([2, 2], {"pairs": 3}, "not an even number above 0"),
+        ([2, 2], {"pairs": 0}, "not an even number above 0"),
+        ([2, 2], {"sampling": "people"}, "sampling must be"),
+    ],
+)
+def test_impossible_pairs(counts, options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        pair_batches(ColouredFaces(counts), **options)
+    assert "\n" not in str(error.value)
+
+
+def test_batches():
+    faces = ColouredFaces([3, 4, 2, 5])
+    images, labels = next(iter(pair_batches(faces, pairs=8, seed=1, flip=False)))
+    assert images.shape == (16, 112, 96, 3) and images.dtype == tf.float32
+    assert labels.shape == (16,) and labels.dtype == tf.int32
+    drawn, _ = PairSampler(faces.labels, pairs=8, seed=1).draw(0)
+    np.testing.assert_array_equal(labels, faces.labels[drawn.numpy()])
+    for image, index in zip(images.numpy(), drawn.numpy()):
+        expected = (faces.load(index)[0].numpy().astype(np.float32) - 127.5) / 128
+        np.testing.assert_allclose(image, expected, atol=1e-3)
+
+
+def test_mirrored_images():
+    faces = ColouredFaces([3, 4, 2, 5])
+    plain = next(iter(pair_batches(faces, pairs=8, flip=False)))[0].numpy()
+    flipped = next(iter(pair_batches(faces, pairs=8, flip=True)))[0].numpy()
+    _, mirrored = PairSampler(faces.labels, pairs=8).draw(0)
+    assert 0 < mirrored.numpy().sum() < 16
+    for one, other, mirror in zip(plain, flipped, mirrored.numpy()):
+        np.testing.assert_array_equal(other, one[:, ::-1] if mirror else one)
+
+
+@pytest.mark.parametrize("sampling", ["images", "identities"])
+def test_resumed_batches_are_those_of_an_uninterrupted_run(sampling):
+    faces = ColouredFaces([3, 4, 2, 5])
+    options = dict(pairs=4, seed=7, height=56, width=48, sampling=sampling)
+    whole = list(pair_batches(faces, **options).take(6).as_numpy_iterator())
+    for start in (1, 4):
+        rest = pair_batches(faces, start_step=start, **options).take(6 - start)
+        for (images, labels), batch in zip(whole[start:], rest.as_numpy_iterator(), strict=True):
+            np.testing.assert_array_equal(images, batch[0])
+            np.testing.assert_array_equal(labels, batch[1])
+
+
+def test_images_in_order():
+    faces = ColouredFaces([3, 4, 2])
+    batches = list(image_batches(faces, batch=4).as_numpy_iterator())
+    assert [len(batch) for batch in batches] == [4, 4, 1]
+    images = np.concatenate(batches)
+    np.testing.assert_allclose(images[:, 0, 0, 0] * 128 + 127.5, np.arange(9), atol=0.01)
+
+    some = next(iter(image_batches(faces, [7, 2, 2], flipped=True).as_numpy_iterator()))
+    np.testing.assert_array_equal(some, images[[7, 2, 2], :, ::-1])
+
+
+def check_pairs(pairs, labels):
+    a, b = labels[pairs.images].T
+    np.testing.assert_array_equal(a == b, pairs.same)
+    assert (pairs.images[:, 0] != pairs.images[:, 1]).all()
+    assert len({tuple(sorted(pair)) for pair in pairs.images.tolist()}) == len(pairs.same)
+    for fold in np.unique(pairs.fold):
+        assert pairs.same[pairs.fold == fold].mean() == 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=30),
+    st.integers(1, 12),
+    st.integers(2, 5),
+    st.integers(0, 100),
+)
+def test_held_out_pairs(counts, each, folds, seed):
+    faces = ColouredFaces(counts)
+    if sum(c * (c - 1) // 2 for c in counts) < folds:
+        with pytest.raises(ValueError, match="too few"):
+            held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
+        return
+    pairs = held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
+    check_pairs(pairs, faces.labels)
+    assert len(np.unique(pairs.fold)) == folds
+    assert len(pairs.same) <= 2 * each * folds
+    again = held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
+    for one, other in zip(pairs, again):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_folds_share_no_identity():
+    faces = ColouredFaces([8] * 30 + [1] * 7)
+    pairs = held_out_pairs(faces, 400, folds=10)
+    assert pairs.images.shape == (400, 2)
+    np.testing.assert_array_equal(np.bincount(pairs.fold), 40)
+    check_pairs(pairs, faces.labels)
+    folds = [set(faces.labels[pairs.images[pairs.fold == fold]].ravel()) for fold in range(10)]
+    assert sum(map(len, folds)) == len(set.union(*folds))
+
+
+def test_few_identities_are_shared_by_the_folds():
+    faces = ColouredFaces([30, 30, 30])
+    pairs = held_out_pairs(faces, 200, folds=10)
+    np.testing.assert_array_equal(np.bincount(pairs.fold), 20)
+    check_pairs(pairs, faces.labels)
+
+
+def test_too_few_pairs_for_the_folds():
+    with pytest.raises(ValueError, match="at least 20 pairs"):
+        held_out_pairs(ColouredFaces([9, 9]), 19, folds=10)
+    with pytest.raises(ValueError, match="too few"):
+        held_out_pairs(ColouredFaces([9]), 40, folds=10)
