@@ -204,9 +204,11 @@ class Stages:
                 warmup_target=peak if warmup else None,
                 warmup_steps=warmup,
             )
+        # Named, or Keras numbers the optimizers of a process and a resumed one counts otherwise.
+        settings = dict(weight_decay=experiment.weight_decay, name=experiment.optimizer)
         if experiment.optimizer == "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=experiment.weight_decay)
-        return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=experiment.weight_decay)
+            return keras.optimizers.AdamW(rate, **settings)
+        return keras.optimizers.SGD(rate, momentum=0.9, **settings)
 
     def _train(self, number):
         experiment, (layer, kept) = self.experiment, self.stages[number]
