@@ -41,8 +41,10 @@ def supervise(network, identities, branches=("pool3", "pool4"), dropout=0.5, mar
     outputs = {}
     for name, feature in features.items():
         dropped = layers.Dropout(dropout, dtype="float32", name=f"{name}_dropout")(feature)
+        # From zero: random logits would first teach the features to shrink, and a short training
+        # does not recover from that (README, "What makes it train").
         outputs[f"{name}_identity"] = layers.Dense(
-            identities, dtype="float32", name=f"{name}_identity"
+            identities, kernel_initializer="zeros", dtype="float32", name=f"{name}_identity"
         )(dropped)
         outputs[f"{name}_pairs"] = PairDistance(margin, name=f"{name}_pairs")(feature)
     return keras.Model(network.input, outputs, name="supervised")
