@@ -30,22 +30,37 @@ class CorrelationMaskCallback(keras.callbacks.Callback):
         block: 1, or 4 to keep whole runs of four inputs.
         seed: integer seed of the sampling.
         memory_limit: bytes for the statistics.
+        progress: show a progress bar.
 
     Attributes:
         correlations: after the start, the layer's correlations in the model before.
         mask: after the start, the mask that was assigned.
     """
 
-    def __init__(self, layer, sparsity, images, lam=0.75, block=1, seed=0, memory_limit=2**31):
+    def __init__(
+        self,
+        layer,
+        sparsity,
+        images,
+        lam=0.75,
+        block=1,
+        seed=0,
+        memory_limit=2**31,
+        progress=True,
+    ):
         super().__init__()
         self.layer, self.sparsity, self.images = layer, sparsity, images
         self.sampling = dict(lam=lam, block=block, seed=seed)
-        self.memory_limit = memory_limit
+        self.memory_limit, self.progress = memory_limit, progress
 
     def on_train_begin(self, logs=None):
         layer = self.model.get_layer(self.layer)
         self.correlations = layer_correlations(
-            self.model, self.layer, self.images, memory_limit=self.memory_limit
+            self.model,
+            self.layer,
+            self.images,
+            memory_limit=self.memory_limit,
+            progress=self.progress,
         )
         self.mask = sample_mask(
             self.correlations, self.sparsity, layer_kind=layer_kind(layer), **self.sampling

@@ -314,6 +314,7 @@ class Stages:
                 layer,
                 self._correlation_images(),
                 memory_limit=self.experiment.correlation_memory * 2**20,
+                progress=True,
             )
             metrics["mean_abs_correlation"] = {
                 "layer": layer,
@@ -321,7 +322,7 @@ class Stages:
                 "after": self._mean_abs_correlation(layer, correlations),
             }
         metrics["verification"] = {
-            name: dataclasses.asdict(self._verify(*test)) for name, test in self.tests.items()
+            name: dataclasses.asdict(self._verify(name, *test)) for name, test in self.tests.items()
         }
         self.network.save(self._path(number, "model.keras"))
         masks = {
@@ -333,12 +334,13 @@ class Stages:
         save_checkpoint(self._path(number, "checkpoint.npz"), self.model, step=0)
         write_json(self._path(number, "metrics.json"), metrics)
 
-    def _verify(self, faces, pairs, same, folds):
+    def _verify(self, name, faces, pairs, same, folds):
+        """Ten-fold verification by the cosine of features summed over an image and its mirror."""
         used, pairs = np.unique(pairs, return_inverse=True)
         pairs = pairs.reshape(-1, 2)
         features = 0
         for flipped in (False, True):
             batches = image_batches(faces, used, batch=256, flipped=flipped, **self.size)
-            features = features + embed(self.network, batches)
+            features = features + embed(self.network, batches, f"embedding {name}")
         scores = cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
         return verification_accuracy(scores, same, folds)

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import tqdm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,16 +24,18 @@ class Verification:
     thresholds: tuple
 
 
-def embed(model, batches):
+def embed(model, batches, title=None):
     """Features of all images of a data set.
 
     Args:
         model: embedding model, (n, height, width, channels) -> (n, features).
-        batches: iterable of image batches.
+        batches: iterable of image batches; a progress bar knows its end if it has a length.
+        title: what a progress bar says in front; None for no bar.
 
     Returns:
         float32 array (images, features).
     """
+    batches = tqdm.tqdm(batches, desc=title, unit="batch", leave=False, disable=title is None)
     features = [keras.ops.convert_to_numpy(model.predict_on_batch(batch)) for batch in batches]
     return np.concatenate(features).astype(np.float32)
 

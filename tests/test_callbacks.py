@@ -1,0 +1,112 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from sparseface_tf.callbacks import CorrelationMaskCallback, LogCallback, MarginCallback
+from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
+from sparseface_tf.layers import MaskedDense
+from sparseface_tf.losses import PairDistance
+from sparseface_tf.sparsify import layer_correlations, sample_mask
+
+
+def small_model():
+    inputs = keras.Input((6, 5, 1))
+    x = keras.layers.Flatten()(inputs)
+    x = MaskedDense(8, activation="relu", name="f")(x)
+    x = keras.layers.Dropout(0.5)(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="out")(x))
+    model.compile(keras.optimizers.Adam(0.01, name="adam"), "mse", jit_compile=False)
+    return model
+
+
+IMAGES = np.random.default_rng(0).normal(size=(32, 6, 5, 1)).astype("float32")
+TARGETS = np.random.default_rng(1).normal(size=(32, 2)).astype("float32")
+
+
+def test_the_mask_is_drawn_from_the_model_before_training():
+    model = small_model()
+    correlations = layer_correlations(model, "f", IMAGES)
+    expected = sample_mask(correlations, 0.25, layer_kind="dense", lam=0.6, seed=3)
+    select = CorrelationMaskCallback("f", 0.25, IMAGES, lam=0.6, seed=3, progress=False)
+    model.fit(IMAGES, TARGETS, epochs=2, verbose=0, callbacks=[select])
+    assert np.array_equal(select.mask, expected)
+    np.testing.assert_allclose(select.correlations, correlations, atol=1e-6)
+    layer = model.get_layer("f")
+    assert np.array_equal(np.asarray(layer.mask), expected)
+    assert np.all(np.asarray(layer.kernel)[~expected] == 0)
+
+
+def test_blocks_of_four():
+    model = small_model()
+    inputs = keras.Input((8, 4, 1))
+    x = MaskedDense(8, name="f")(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, x)
+    model.compile("sgd", "mse", jit_compile=False)
+    images = np.random.default_rng(0).normal(size=(16, 8, 4, 1))
+    select = CorrelationMaskCallback("f", 0.25, images, block=4, progress=False)
+    model.fit(images, np.zeros((16, 8)), verbose=0, callbacks=[select])
+    runs = np.asarray(model.get_layer("f").mask).reshape(8, 4, 8)
+    assert np.array_equal(runs.all(1), runs.any(1))
+    assert runs.sum() == 64
+
+
+def test_the_margin_parts_the_pairs():
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, {"f_pairs": PairDistance(5.0, name="f_pairs")(inputs)})
+    # Distances of the same: 0.1, 0.3; of different ones: 0.7, 2. The best threshold is between.
+    features = np.array([[0], [0.1], [1], [1.3], [0], [0.7], [0], [2.0]], "float32")
+    identities = np.array([0, 0, 1, 1, 0, 1, 0, 1])
+    callback = MarginCallback(lambda step: [(features, identities)], every=2)
+    callback.set_model(model)
+    margin = model.get_layer("f_pairs").margin
+    callback.on_train_begin()
+    assert 0.3 < float(margin) < 0.7
+    margin.assign(9.0)
+    callback.on_train_batch_end(0)
+    assert float(margin) == 9.0
+    callback.on_train_batch_end(1)
+    assert float(margin) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_checkpoint_has_everything_that_training_changes(tmp_path):
+    model = small_model()
+    model.fit(IMAGES, TARGETS, batch_size=8, verbose=0, shuffle=False)
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, model, model.optimizer, step=4)
+    model.fit(IMAGES, TARGETS, batch_size=8, verbose=0, shuffle=False)
+    expected = [np.array(v.value) for v in model.variables]
+    other = small_model()
+    other.optimizer.build(other.trainable_variables)
+    assert load_checkpoint(path, other, other.optimizer) == {"step": 4}
+    other.fit(IMAGES, TARGETS, batch_size=8, verbose=0, shuffle=False)
+    for value, variable in zip(expected, other.variables, strict=True):
+        # With dropout under way: its random state was restored too.
+        np.testing.assert_allclose(variable.value, value, rtol=1e-6, err_msg=variable.path)
+
+
+def test_a_wrong_or_broken_checkpoint_is_told(tmp_path):
+    model = small_model()
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, model, step=1)
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="another network"):
+        load_checkpoint(path, other)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="is damaged"):
+        load_checkpoint(path, model)
+
+
+def test_history_goes_on_after_the_checkpoint(tmp_path):
+    history = tmp_path / "history.jsonl"
+    # Killed at mini-batch 6, in the middle of a line; the last checkpoint was at 4.
+    history.write_text('{"step": 2}\n{"step": 4}\n{"step": 6}\n{"st')
+    model = small_model()
+    log = LogCallback(str(tmp_path), "test", steps=8, images=8, every=2, start=4)
+    assert log.last == {"step": 4}
+    model.fit(IMAGES, TARGETS, batch_size=8, verbose=0, callbacks=[log])
+    lines = [json.loads(line) for line in history.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8]
+    assert lines[-1]["learning_rate"] == pytest.approx(0.01)
+    assert log.last == lines[-1]
