@@ -26,17 +26,22 @@ for field in dataclasses.fields(Experiment):
         DEFINE[type(default)](field.name, default, field.metadata["help"])
 
 
+def experiment():
+    """The run that the flags describe."""
+    return Experiment(**{f.name: flags.FLAGS[f.name].value for f in dataclasses.fields(Experiment)})
+
+
 def main(argv):
+    # Here, so that --help does not wait for it.
     import tensorflow as tf
 
     from sparseface_tf.stages import Stages
 
     logging.set_verbosity(logging.INFO)
-    values = {f.name: flags.FLAGS[f.name].value for f in dataclasses.fields(Experiment)}
     try:
         if len(argv) > 1:
             raise ValueError(f"Unknown argument '{argv[1]}': flags begin with --.")
-        stages = Stages(Experiment(**values))
+        stages = Stages(experiment())
         stages.prepare()
     except (ValueError, OSError) as error:
         logging.debug("Raised here:", exc_info=True)

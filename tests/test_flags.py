@@ -1,0 +1,69 @@
+"""Every flag file describes a run that makes sense, and the paper's ones are the paper's."""
+
+import fractions
+import pathlib
+import sys
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+ROOT = pathlib.Path(__file__).parent.parent
+FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("flags/**/*.cfg"))
+
+# Tables 3 and 4: the stages of each row.
+ROWS = {
+    "table3_dense": [],
+    "table3_f": [("f", 256)],
+    "table3_f_5b": [("f", 256), ("5b", 128)],
+    "table3_f_5b_4b": [("f", 256), ("5b", 128), ("4b", 2)],
+    **{f"table4_5a_{s}": [("f", 256), ("5b", 128), ("5a", s)] for s in (2, 4, 8, 16, 32)},
+}
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Function from a flag file to the Experiment that train.py makes of it."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str(ROOT))
+    import train
+
+    def parsed(path):
+        with flagsaver.flagsaver():
+            flags.FLAGS.unparse_flags()
+            flags.FLAGS(["train.py", f"--flagfile={path}"])
+            return train.experiment()
+
+    # Flags that pytest's own command line has are none of ours.
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    yield parsed
+    flags.FLAGS.unparse_flags()
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_flag_files_make_sense(parse, path):
+    if path != "flags/paper/recipe.cfg":
+        experiment = parse(path)
+        experiment.check()
+        assert pathlib.Path(experiment.output).name == pathlib.Path(path).stem
+    text = (ROOT / path).read_text()
+    assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_rows_of_the_paper(parse, row):
+    experiment = parse(f"flags/paper/{row}.cfg")
+    assert experiment.stages() == [(layer, fractions.Fraction(1, s)) for layer, s in ROWS[row]]
+    assert experiment.stage_steps(0, 290_000) == 150_000
+    assert experiment.stage_steps(1, 290_000) == 70_000
+    assert round(150_000 * (1 - experiment.finetune)) == 140_000
+    assert round(70_000 * (1 - experiment.retrain_finetune)) == 60_000
+    assert experiment.learning_rate == 0.01 and not experiment.retrain_learning_rate
+    assert experiment.pairs == 64 and experiment.lam == 0.75
+    assert (experiment.dropout_5b, experiment.dropout_f) == (0.3, 0.5)
+
+
+def test_stages_build_on_one_another(parse):
+    for number, stages in enumerate([[], ["1/256-f"], ["1/256-f", "1/128-5b"]]):
+        assert parse(f"flags/stage{number}.cfg").sparsify == stages
+    assert parse("flags/stage3.cfg").sparsify == ["1/256-f", "1/128-5b", "1/2-4b"]
