@@ -258,8 +258,8 @@ class Stages:
         batches = self._pair_batches(first + start)
         if start == 0:
             with log.writer.as_default(step=0):
-                images = next(iter(batches))[0]
-                tf.summary.image("mini-batch", images / 2 + 0.5, max_outputs=16)
+                sheets = [_contact_sheet(images) for images, _ in batches.take(3)]
+                tf.summary.image("mini-batches", tf.stack(sheets))
         if start < steps:
             self.model.fit(
                 batches.map(targets(self.model)).take(steps - start),
@@ -344,3 +344,13 @@ class Stages:
             features = features + embed(self.network, batches, f"embedding {name}")
         scores = cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
         return verification_accuracy(scores, same, folds)
+
+
+def _contact_sheet(images, columns=16):
+    """A mini-batch as one picture, pairs side by side: float (rows * h, columns * w, 3), 0 … 1."""
+    _, height, width, channels = images.shape
+    images = images[: len(images) // columns * columns] if len(images) > columns else images
+    columns = min(columns, len(images))
+    rows = tf.reshape(images, (-1, columns, height, width, channels))
+    sheet = tf.reshape(tf.transpose(rows, (0, 2, 1, 3, 4)), (-1, columns * width, channels))
+    return tf.clip_by_value(sheet / 2 + 0.5, 0.0, 1.0)
