@@ -222,3 +222,12 @@ def test_too_few_pairs_for_the_folds():
         held_out_pairs(ColouredFaces([9, 9]), 19, folds=10)
     with pytest.raises(ValueError, match="too few"):
         held_out_pairs(ColouredFaces([9]), 40, folds=10)
+
+
+def test_batches_state_their_whole_shape():
+    """An unknown size would make every training step slower."""
+    faces = ColouredFaces([3, 3])
+    images, labels = pair_batches(faces, pairs=4, height=56, width=48).element_spec
+    assert images.shape == (8, 56, 48, 3)
+    assert labels.shape == (8,)
+    assert image_batches(faces, height=56, width=48).element_spec.shape[1:] == (56, 48, 3)
