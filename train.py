@@ -6,9 +6,11 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import tensorflow as tf  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 
 from sparseface_tf.experiment import Experiment  # noqa: E402
+from sparseface_tf.stages import Stages  # noqa: E402
 
 DEFINE = {
     bool: flags.DEFINE_bool,
@@ -32,11 +34,6 @@ def experiment():
 
 
 def main(argv):
-    # Here, so that --help does not wait for it.
-    import tensorflow as tf
-
-    from sparseface_tf.stages import Stages
-
     logging.set_verbosity(logging.INFO)
     try:
         if len(argv) > 1:

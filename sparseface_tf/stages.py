@@ -349,8 +349,8 @@ class Stages:
 def _contact_sheet(images, columns=16):
     """A mini-batch as one picture, pairs side by side: float (rows * h, columns * w, 3), 0 … 1."""
     _, height, width, channels = images.shape
-    images = images[: len(images) // columns * columns] if len(images) > columns else images
     columns = min(columns, len(images))
-    rows = tf.reshape(images, (-1, columns, height, width, channels))
+    whole_rows = images[: len(images) // columns * columns]
+    rows = tf.reshape(whole_rows, (-1, columns, height, width, channels))
     sheet = tf.reshape(tf.transpose(rows, (0, 2, 1, 3, 4)), (-1, columns * width, channels))
     return tf.clip_by_value(sheet / 2 + 0.5, 0.0, 1.0)
