@@ -27,6 +27,7 @@ import tensorflow as tf
 from pipelines.batches import pair_batches
 from pipelines.folder import FolderFaces
 from pipelines.landmarks import LANDMARKS
+from pipelines.regions import WHOLE_FACE
 from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.networks import baseline_network
 from sparseface_tf.precision import dtype_policy
@@ -35,9 +36,8 @@ _DATA = flags.DEFINE_string("data", "", "Folder IDENTITY/IMAGE; default: rendere
 _IDENTITIES = flags.DEFINE_integer("identities", 64, "Rendered identities.", lower_bound=2)
 _IMAGES = flags.DEFINE_integer("images", 20, "Rendered images an identity.", lower_bound=2)
 _PAIRS = flags.DEFINE_integer("pairs", 64, "Pairs in a mini-batch.", lower_bound=2)
-_HEIGHT = flags.DEFINE_integer("height", 112, "Height of the network's input, in pixels.")
 _WIDTH = flags.DEFINE_integer("width", 96, "Width of the network's input, in pixels.")
-_STUDY = flags.DEFINE_bool("study", False, "The study network (use with 56 x 48 pixels).")
+_STUDY = flags.DEFINE_bool("study", False, "The study network (use with --width=48).")
 _PRECISION = flags.DEFINE_string("precision", "auto", "Keras dtype policy, or auto as in train.py.")
 _BATCHES = flags.DEFINE_integer("batches", 30, "Mini-batches to time.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 3, "Training steps to time; 0: leave training out.")
@@ -86,7 +86,7 @@ def four_times(folder, target):
 
 
 def endless_pairs(faces):
-    return pair_batches(faces, pairs=_PAIRS.value, height=_HEIGHT.value, width=_WIDTH.value)
+    return pair_batches(faces, pairs=_PAIRS.value, region=WHOLE_FACE.scaled(_WIDTH.value))
 
 
 def pipeline_speed(faces):
@@ -104,7 +104,8 @@ def pipeline_speed(faces):
 def training_speed(identities):
     """Images a second of training on one batch, which lies in memory."""
     keras.config.set_dtype_policy(dtype_policy(_PRECISION.value))
-    shape = (_HEIGHT.value, _WIDTH.value, 3)
+    face = WHOLE_FACE.scaled(_WIDTH.value)
+    shape = (face.height, face.width, face.channels)
     network = baseline_network(shape, study=_STUDY.value)
     outputs = keras.layers.Dense(identities, dtype="float32")(network.output)
     model = keras.Model(network.input, outputs)
@@ -125,7 +126,7 @@ def training_speed(identities):
 
 def peak_memory(folder):
     """Peak memory of a process of its own that reads all pairs of a folder, in MiB."""
-    options = [f"--{f.name}={f.value}" for f in (_PAIRS, _HEIGHT, _WIDTH)]
+    options = [f"--{f.name}={f.value}" for f in (_PAIRS, _WIDTH)]
     command = [sys.executable, __file__, f"--peak_of={folder}", *options]
     return int(subprocess.run(command, check=True, capture_output=True).stdout) / 1024
 

@@ -14,6 +14,9 @@ TEMPLATE = (
     (62.7299, 92.2041),
 )
 
+# Height and width of the frame that those points are in.
+FRAME = (112, 96)
+
 # Below this scale the source is reduced before it is sampled bilinearly, which would otherwise
 # skip pixels.
 PREFILTER_BELOW = 0.6
@@ -57,17 +60,48 @@ def similarity(source, target):
     return a, target_mean - a * source_mean
 
 
-def align(image, landmarks, height, width):
-    """Cuts an aligned face out of an image.
+def face_frame(landmarks, size):
+    """Where a face is in its image, and its landmarks, in the frame of an aligned face.
 
-    Without landmarks the face is taken as roughly aligned already: the largest central part of
-    the crop's shape is scaled to its size.
+    The frame is that of a crop of 112 x 96 pixels. Without landmarks the face is taken as roughly
+    aligned already: the frame is the largest central part of its shape, the landmarks are those
+    of the template.
+
+    Args:
+        landmarks: float tensor (5, 2), x and y in pixels, integers at the centres of pixels; not
+            known where any is NaN.
+        size: integer tensor (2,), height and width of the image in pixels.
+
+    Returns:
+        c, d: complex128 scalars; point z = x + iy of the frame is point c z + d of the image.
+        points: complex128 tensor (5,), the landmarks in the frame.
+    """
+    height, width = FRAME
+    expected = tf.complex(*tf.unstack(template(height, width), axis=-1))
+    a, b = similarity(landmarks, template(height, width))
+    c, d = 1 / a, -b / a
+    points = a * tf.complex(*tf.unstack(tf.cast(landmarks, tf.float64), axis=-1)) + b
+
+    size = tf.cast(size, tf.float64)
+    step = tf.reduce_min(size / FRAME)
+    corner = (size - step * FRAME) / 2 + step / 2 - 0.5
+    # NaN where landmarks are not known, not finite where they all lie in one point.
+    known = tf.reduce_all(tf.math.is_finite(tf.math.abs([c, d])))
+    return (
+        tf.where(known, c, tf.complex(step, tf.zeros_like(step))),
+        tf.where(known, d, tf.complex(corner[1], corner[0])),
+        tf.where(known, points, expected),
+    )
+
+
+def sample(image, c, d, height, width):
+    """Cuts a rotated and scaled rectangle out of an image.
 
     Args:
         image: tensor (h, w, channels) of any real type.
-        landmarks: float tensor (5, 2), x and y in pixels, integers at the centres of pixels; not
-            known where any is NaN.
-        height, width: size of the crop in pixels.
+        c, d: complex128 scalars; pixel z = x + iy of the crop is taken at point c z + d of the
+            image, integers at the centres of pixels.
+        height, width: size of the crop in pixels, integers or integer tensors.
 
     Returns:
         float32 tensor (height, width, channels) in the range of the image, sampled bilinearly;
@@ -75,16 +109,16 @@ def align(image, landmarks, height, width):
     """
     channels = image.shape[-1]
     size = tf.cast(tf.shape(image)[:2], tf.float64)
-    c_x, c_y, d_x, d_y = tf.unstack(_placement(landmarks, size, height, width))
-    step = tf.sqrt(c_x**2 + c_y**2)  # source pixels to a pixel of the crop
+    step = tf.abs(c)  # source pixels to a pixel of the crop
     # Halve the source as often as the scale asks for: below 0.6 once, below 0.3 twice, …
     halvings = tf.floor(1 + tf.math.log(step * PREFILTER_BELOW) / math.log(2))
     factor = 2 ** tf.maximum(halvings, tf.zeros_like(halvings))
 
     # Only the part around the crop is converted and reduced: photographs may be large.
-    corners_x = c_x * [0, width, 0, width] - c_y * [0, 0, height, height] + d_x
-    corners_y = c_y * [0, width, 0, width] + c_x * [0, 0, height, height] + d_y
-    corners = tf.stack([corners_y, corners_x])
+    right, below = tf.cast(width, tf.float64), tf.cast(height, tf.float64)
+    zero = tf.zeros_like(right)
+    corners = c * tf.complex(tf.stack([zero, right] * 2), tf.stack([zero, zero, below, below])) + d
+    corners = tf.stack([tf.math.imag(corners), tf.math.real(corners)])
     margin = 2 * (factor + step)
     # On multiples of the factor, so that a cut does not shift what is averaged.
     begin = tf.floor((tf.reduce_min(corners, axis=1) - margin) / factor) * factor
@@ -106,39 +140,18 @@ def align(image, landmarks, height, width):
 
     # The op's matrix takes (x, y) of the crop to (x, y) of the reduced part.
     f_y, f_x = tf.unstack(reduced / part)
-    x_row = [f_x * c_x, -f_x * c_y, f_x * (d_x - begin[1] + 0.5) - 0.5]
-    y_row = [f_y * c_y, f_y * c_x, f_y * (d_y - begin[0] + 0.5) - 0.5]
+    c_x, c_y = tf.math.real(c), tf.math.imag(c)
+    x_row = [f_x * c_x, -f_x * c_y, f_x * (tf.math.real(d) - begin[1] + 0.5) - 0.5]
+    y_row = [f_y * c_y, f_y * c_x, f_y * (tf.math.imag(d) - begin[0] + 0.5) - 0.5]
     crop = tf.raw_ops.ImageProjectiveTransformV3(
         images=image[None],
         transforms=tf.cast(tf.stack([[*x_row, *y_row, 0.0, 0.0]]), tf.float32),
-        output_shape=[height, width],
+        output_shape=tf.stack([height, width]),
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )[0]
     # All of the shape is stated: a training step compiled for an unknown number of channels is a
     # fifth slower.
-    return tf.ensure_shape(crop, (height, width, channels))
-
-
-def _placement(landmarks, size, height, width):
-    """Where the crop lies in the source: its pixel z comes from c z + d.
-
-    Args:
-        landmarks: float tensor (5, 2).
-        size: float64 tensor (2,), height and width of the source.
-        height, width: size of the crop.
-
-    Returns:
-        float64 tensor (4,): real and imaginary part of c, then of d.
-    """
-    a, b = similarity(landmarks, template(height, width))
-    c, d = 1 / a, -b / a
-    aligned = tf.stack([tf.math.real(c), tf.math.imag(c), tf.math.real(d), tf.math.imag(d)])
-
-    step = tf.reduce_min(size / [height, width])
-    corner = (size - step * [height, width]) / 2 + step / 2 - 0.5
-    central = tf.stack([step, tf.zeros_like(step), corner[1], corner[0]])
-
-    # NaN where landmarks are not known, not finite where they all lie in one point.
-    return tf.where(tf.reduce_all(tf.math.is_finite(aligned)), aligned, central)
+    known = [None if tf.is_tensor(side) else side for side in (height, width)]
+    return tf.ensure_shape(crop, (*known, channels))

@@ -38,6 +38,27 @@ class Subset:
         return self._source.load(tf.gather(self._indices, index))
 
 
+def cap_images(source, most, seed):
+    """Leaves out images of the identities that have very many.
+
+    Args:
+        source: source of faces.
+        most: images of an identity to keep at most; 0 keeps all.
+        seed: integer; decides which are kept.
+
+    Returns:
+        The source, or a `Subset` of it.
+    """
+    if not most or np.bincount(source.labels).max() <= most:
+        return source
+    # In an order shuffled once, the first ones of each identity.
+    order = np.random.default_rng([seed, 2]).permutation(len(source))
+    order = order[np.argsort(source.labels[order], kind="stable")]
+    _, starts = np.unique(source.labels[order], return_index=True)
+    rank = np.arange(len(order)) - starts[source.labels[order]]
+    return Subset(source, order[rank < most])
+
+
 def split_identities(source, held_out, seed):
     """Holds some identities out of training, all images of each.
 

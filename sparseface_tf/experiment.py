@@ -2,9 +2,12 @@
 
 import dataclasses
 import fractions
+import json
 import os
 import re
 
+from pipelines.augmentation import Augmentation
+from pipelines.regions import TABLE, read_regions
 from sparseface_tf.files import read_json, write_json
 from sparseface_tf.networks import LAYERS
 
@@ -33,16 +36,43 @@ class Experiment:
         "Identities held out of training for the correlations and for choosing anything: "
         "a fraction below 1, or a number. The paper's is 1/7.",
     )
-    flip: bool = setting(True, "Mirror half of the training images.")
     test_data: str = setting("", "Folder of the test images, e.g. LFW. Default: held-out pairs.")
     test_pairs: str = setting("", "Pairs to verify on --test_data, in LFW's format.")
     held_out_pairs: int = setting(3000, "Pairs drawn from the held-out identities for testing.")
+    sampling: str = setting(
+        "images", "Pairs go through all 'images' evenly, or draw all 'identities' equally often."
+    )
+    max_images: int = setting(0, "Training images of an identity at most; 0: all of them.")
+    ordered: bool = setting(
+        True, "The same batches on every run; --noordered is faster where files are slow to come."
+    )
+    data_service: str = setting(
+        "", "Address of a tf.data service that makes the training batches (needs --noordered)."
+    )
+
+    # Region and augmentation
+    region: str = setting(
+        "face",
+        "Part of the face, a name in --regions. Several, joined by commas, or 'all' are trained one "
+        "after another, each in a folder of --output.",
+    )
+    regions: str = setting("", "Table of the regions, CSV. Default: the 25 of pipelines/regions.csv.")
+    flip: bool = setting(True, "Mirror half of the training images.")
+    jitter: float = setting(0.0, "Error added to the landmarks, in distances between the eyes.")
+    rotation: float = setting(0.0, "Turn training images by up to so many degrees either way.")
+    scaling: float = setting(0.0, "Scale them by up to this share either way, e.g. 0.15.")
+    shift: float = setting(0.0, "Shift them by up to this share of the crop either way.")
+    brightness: float = setting(0.0, "Change the brightness by up to this share of its range.")
+    contrast: float = setting(0.0, "Change the contrast by up to this share either way.")
+    blur: float = setting(0.0, "Blur them with a Gaussian of up to so many pixels.")
+    occlusion: float = setting(0.0, "Cover up to this share of half of the images.")
 
     # Network
-    height: int = setting(112, "Height of the network's input, in pixels.")
-    width: int = setting(96, "Width of the network's input, in pixels.")
+    width: int = setting(
+        96, "Width of the network's input, in pixels; the region's shape gives the height."
+    )
     width_multiplier: float = setting(1.0, "Multiplies the maps and features of every layer.")
-    study: bool = setting(False, "Leave out block 1 (use with half the input size, 56 x 48).")
+    study: bool = setting(False, "Leave out block 1 (use with half the input size: --width=48).")
     normalization: bool = setting(False, "Batch normalisation before every ReLU below f.")
 
     dropout_5b: float = setting(0.3, "Share of 5b's outputs dropped in training (Sec. 3: 0.3).")
@@ -116,6 +146,11 @@ class Experiment:
                 raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}.")
         if not 0 < self.decay <= 1:
             raise ValueError(f"--decay must be in (0, 1], got {self.decay}.")
+        if self.max_images < 0 or self.max_images == 1:
+            raise ValueError(f"--max_images must be 0 or at least 2, got {self.max_images}.")
+        if self.data_service and self.ordered:
+            raise ValueError("--data_service gives batches in any order: add --noordered.")
+        self.augmentation()
         if self.seed < 0:
             raise ValueError(f"--seed must be >= 0, got {self.seed}.")
         if self.held_out <= 0:
@@ -145,6 +180,38 @@ class Experiment:
             raise ValueError("Lengths of stages must not be negative.")
         if bool(self.test_data) != bool(self.test_pairs):
             raise ValueError("--test_data and --test_pairs belong together; give both or neither.")
+
+    def augmentation(self):
+        """The `Augmentation` of training images."""
+        names = [field.name for field in dataclasses.fields(Augmentation)]
+        try:
+            return Augmentation(**{name: getattr(self, name) for name in names})
+        except ValueError as error:
+            raise ValueError(f"--{error}") from None
+
+    def runs(self):
+        """One experiment for each region, in the order given; itself if there is one only.
+
+        Raises:
+            ValueError: for a region that is not in the table.
+        """
+        table = read_regions(self.regions or TABLE)
+        names = list(table) if self.region == "all" else self.region.split(",")
+        for name in names:
+            if name not in table:
+                raise ValueError(f"--region={name}: no such region; there are {', '.join(table)}.")
+        if len(set(names)) < len(names):
+            raise ValueError(f"--region={self.region} has a region twice.")
+        if len(names) == 1:
+            return [self]
+        return [
+            dataclasses.replace(self, region=name, output=os.path.join(self.output, name))
+            for name in names
+        ]
+
+    def region_of_face(self):
+        """The `Region` that the network sees, at the network's input size."""
+        return read_regions(self.regions or TABLE)[self.region].scaled(self.width)
 
     def stages(self):
         """The (layer, S) of every re-training, first stage first.
@@ -195,6 +262,8 @@ class Experiment:
         os.makedirs(self.output, exist_ok=True)
         path = os.path.join(self.output, "experiment.json")
         mine = {k: v for k, v in dataclasses.asdict(self).items() if k != "output"}
+        # The region's row, not only the table's path: the table may be changed meanwhile.
+        mine["regions"] = json.loads(json.dumps(dataclasses.asdict(self.region_of_face())))
         if os.path.exists(path):
             theirs = read_json(path)
             differences = [
@@ -214,6 +283,7 @@ class Experiment:
 
 
 CHOICES = {
+    "sampling": ("images", "identities"),
     "criterion": ("correlation",),
     "optimizer": ("adamw", "sgd"),
     "schedule": ("cosine", "smooth"),

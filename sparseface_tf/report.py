@@ -1,6 +1,12 @@
 """Counts of weights and the table of a run, like the paper's Table 3."""
 
+import os
+
 import numpy as np
+
+from sparseface_tf.files import read_json, write_atomically
+
+TITLES = {"held_out": "held-out accuracy", "test": "test accuracy"}
 
 
 def parameters(network, layers):
@@ -41,22 +47,59 @@ def stage_table(results):
         The table, a string that ends with a newline.
     """
     tests = list(results[0]["verification"])
-    titles = {"held_out": "held-out accuracy", "test": "test accuracy"}
     rows = [
         ["sparse structure"]
-        + [titles[test] for test in tests]
+        + [TITLES[test] for test in tests]
         + ["compression ratio", "weights kept", "mean \\|r\\| before → after", "images/s"]
     ]
     for result in results:
-        row = [result["name"]]
-        for test in tests:
-            verified = result["verification"][test]
-            row.append(f"{verified['accuracy']:.4f} ± {verified['standard_error']:.4f}")
+        row = [result["name"], *(accuracy(result, test) for test in tests)]
         row += [f"{result['compression_ratio']:.3f}", f"{result['parameters_kept']:,}"]
         r = result.get("mean_abs_correlation")
         row.append(f"{r['layer']}: {r['before']:.3f} → {r['after']:.3f}" if r else "")
         row.append(f"{result['last'].get('images_per_second', 0):.0f}")
         rows.append(row)
+    return markdown(rows)
+
+
+def region_table(output, experiments):
+    """The last stages of several regions' runs as a Markdown table, also left in regions.md.
+
+    Args:
+        output: folder of all the runs.
+        experiments: list of finished `Experiment`, one for each region.
+
+    Returns:
+        The table, a string that ends with a newline.
+    """
+    rows = []
+    for experiment in experiments:
+        stages = len(experiment.stages())
+        ends = [
+            read_json(os.path.join(experiment.output, f"stage{n}", "metrics.json"))
+            for n in sorted({0, stages})
+        ]
+        tests = list(ends[0]["verification"])
+        if not rows:
+            titles = [f"{TITLES[test]}, {end['name']}" for test in tests for end in ends]
+            rows.append(["region", *titles])
+        rows.append(
+            [experiment.region, *(accuracy(end, test) for test in tests for end in ends)]
+        )
+    table = markdown(rows)
+    path = os.path.join(output, "regions.md")
+    write_atomically(path, lambda file: file.write(table.encode("utf-8")))
+    return table
+
+
+def accuracy(result, test):
+    """Accuracy with its standard error, from the content of a metrics.json."""
+    verified = result["verification"][test]
+    return f"{verified['accuracy']:.4f} ± {verified['standard_error']:.4f}"
+
+
+def markdown(rows):
+    """A Markdown table of rows of strings, the first row its head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from pipelines.batches import image_batches, pair_batches
+from pipelines.batches import image_batches, pair_batches, served
 from pipelines.folder import FolderFaces
 from pipelines.pairs import held_out_pairs
 from pipelines.pairs_file import read_pairs
 from pipelines.checking import check_images
-from pipelines.subset import split_identities
+from pipelines.subset import cap_images, split_identities
 from pipelines.synthetic import SyntheticFaces
 from sparseface_tf import report
 from sparseface_tf.callbacks import (
@@ -51,7 +51,6 @@ class Stages:
     def __init__(self, experiment):
         self.experiment = experiment
         self.stages = [(None, None), *experiment.stages()]
-        self.size = dict(height=experiment.height, width=experiment.width)
 
     def prepare(self):
         """Claims the output folder, opens the data and builds the network.
@@ -61,13 +60,14 @@ class Stages:
         """
         experiment = self.experiment
         experiment.check()
+        self.region = experiment.region_of_face()
         keras.utils.set_random_seed(experiment.seed)
         if experiment.deterministic:
             tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(dtype_policy(experiment.precision))
         # The network before the data: its mistakes show in a second.
         self.network = baseline_network(
-            (experiment.height, experiment.width, 3),
+            (self.region.height, self.region.width, self.region.channels),
             width=experiment.width_multiplier,
             study=experiment.study,
             normalization=experiment.normalization,
@@ -90,10 +90,16 @@ class Stages:
             margin=1.0 if experiment.margin == "data" else float(experiment.margin),
         )
         self._check_space()
+        counts = np.bincount(self.training.labels)
         logging.info(
-            "Training on %d images of %d identities, %d images of %d others held out; %s.",
+            "Training on %d images of %d identities (%d to %d each, %d with one image, which pair "
+            "with others only; %d pairs of the same), %d images of %d others held out; %s.",
             len(self.training),
-            len(self.training.identities),
+            len(counts),
+            counts.min(),
+            counts.max(),
+            np.sum(counts == 1),
+            np.sum(counts * (counts - 1) // 2),
             len(self.held_out),
             len(self.held_out.identities),
             keras.config.dtype_policy().name,
@@ -101,12 +107,7 @@ class Stages:
 
     def _open_data(self):
         experiment = self.experiment
-        if experiment.data == "synthetic":
-            self.faces = SyntheticFaces(
-                experiment.identities, experiment.images_per_identity, seed=experiment.seed
-            )
-        else:
-            self.faces = FolderFaces(experiment.data)
+        self.faces = open_faces(experiment)
         self.tests = {}
         if experiment.test_data:
             test = FolderFaces(experiment.test_data)
@@ -128,6 +129,7 @@ class Stages:
         self.training, self.held_out = split_identities(
             self.faces, experiment.held_out, seed=experiment.seed
         )
+        self.training = cap_images(self.training, experiment.max_images, seed=experiment.seed)
         pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)
         self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
         # Makes sure now that there are pairs to train on.
@@ -172,15 +174,17 @@ class Stages:
             pairs=self.experiment.pairs,
             seed=self.experiment.seed,
             start_step=step,
-            flip=self.experiment.flip,
-            **self.size,
+            region=self.region,
+            augmentation=self.experiment.augmentation(),
+            sampling=self.experiment.sampling,
+            ordered=self.experiment.ordered,
         )
 
     def _correlation_images(self):
         """Held-out images for the correlations, drawn evenly from all held-out identities."""
         count = min(self.experiment.correlation_images, len(self.held_out))
         chosen = np.random.default_rng(self.experiment.seed).permutation(len(self.held_out))
-        return image_batches(self.held_out, np.sort(chosen[:count]), batch=128, **self.size)
+        return image_batches(self.held_out, np.sort(chosen[:count]), region=self.region)
 
     def _optimizer(self, number, steps):
         experiment = self.experiment
@@ -262,7 +266,9 @@ class Stages:
                 tf.summary.image("mini-batches", tf.stack(sheets))
         if start < steps:
             self.model.fit(
-                batches.map(targets(self.model)).take(steps - start),
+                served(batches, experiment.data_service)
+                .map(targets(self.model))
+                .take(steps - start),
                 epochs=1,
                 steps_per_epoch=steps - start,
                 callbacks=callbacks,
@@ -339,11 +345,20 @@ class Stages:
         used, pairs = np.unique(pairs, return_inverse=True)
         pairs = pairs.reshape(-1, 2)
         features = 0
-        for flipped in (False, True):
-            batches = image_batches(faces, used, batch=256, flipped=flipped, **self.size)
+        for mirrored in (False, True):
+            batches = image_batches(faces, used, batch=256, region=self.region, mirrored=mirrored)
             features = features + embed(self.network, batches, f"embedding {name}")
         scores = cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
         return verification_accuracy(scores, same, folds)
+
+
+def open_faces(experiment):
+    """The source of the training faces of an `Experiment`."""
+    if experiment.data == "synthetic":
+        return SyntheticFaces(
+            experiment.identities, experiment.images_per_identity, seed=experiment.seed
+        )
+    return FolderFaces(experiment.data)
 
 
 def _contact_sheet(images, columns=16):

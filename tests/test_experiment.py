@@ -42,6 +42,10 @@ def test_stages_are_read_in_order():
         (dict(learning_rate=0.0), "--learning_rate"),
         (dict(dropout_f=1.0), "--dropout_f"),
         (dict(test_pairs="pairs.txt"), "belong together"),
+        (dict(rotation=-3.0), r"--rotation must be in \[0, 180\]"),
+        (dict(max_images=1), "--max_images must be 0 or at least 2"),
+        (dict(data_service="grpc://host:1"), "add --noordered"),
+        (dict(sampling="people"), "--sampling must be one of images, identities"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(settings, message):
@@ -56,6 +60,32 @@ def test_lengths_in_batches_or_in_epochs():
     in_epochs = Experiment(epochs=2.0, retrain_epochs=0.5, pairs=64)
     assert in_epochs.stage_steps(0, 12_800) == 200
     assert in_epochs.stage_steps(3, 12_800) == 50
+
+
+def test_a_run_for_each_region(tmp_path):
+    one = experiment(region="left_eye")
+    assert one.runs() == [one]
+    assert one.region_of_face().height == 96
+    assert experiment(region="face_grey", width=48).region_of_face().height == 56
+    several = experiment(region="nose,face", output="runs/x").runs()
+    assert [(run.region, run.output) for run in several] == [
+        ("nose", "runs/x/nose"),
+        ("face", "runs/x/face"),
+    ]
+    assert len(experiment(region="all").runs()) == 25
+    for names, message in [("ear", "no such region; there are face, "), ("nose,nose", "twice")]:
+        with pytest.raises(ValueError, match=message):
+            experiment(region=names).runs()
+
+    # A table that was changed meanwhile is another setting.
+    table = tmp_path / "mine.csv"
+    table.write_text("name,centre,dx,dy,scale,shape,channels\nbrow,face,0,-20,0.5,square,grey\n")
+    mine = experiment(region="brow", regions=str(table), output=str(tmp_path / "run"))
+    mine.claim()
+    mine.claim()
+    table.write_text(table.read_text().replace("0.5", "0.6"))
+    with pytest.raises(ValueError, match="--regions was .*0.5.* is .*0.6"):
+        mine.claim()
 
 
 def test_an_output_folder_belongs_to_one_run(tmp_path):

@@ -8,6 +8,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
+from pipelines.regions import read_regions
+
 ROOT = pathlib.Path(__file__).parent.parent
 FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("flags/**/*.cfg"))
 
@@ -44,8 +46,11 @@ def parse(monkeypatch):
 def test_flag_files_make_sense(parse, path):
     if path != "flags/paper/recipe.cfg":
         experiment = parse(path)
-        experiment.check()
-        assert pathlib.Path(experiment.output).name == pathlib.Path(path).stem
+        runs = experiment.runs()
+        for run in runs:
+            run.check()
+        if len(runs) == 1:
+            assert pathlib.Path(experiment.output).name == pathlib.Path(path).stem
     text = (ROOT / path).read_text()
     assert text.startswith("# ")
 
@@ -67,3 +72,15 @@ def test_stages_build_on_one_another(parse):
     for number, stages in enumerate([[], ["1/256-f"], ["1/256-f", "1/128-5b"]]):
         assert parse(f"flags/stage{number}.cfg").sparsify == stages
     assert parse("flags/stage3.cfg").sparsify == ["1/256-f", "1/128-5b", "1/2-4b"]
+
+
+def test_every_region_has_its_flag_file(parse):
+    names = list(read_regions())
+    everything = parse("flags/regions/all.cfg").runs()
+    assert [run.region for run in everything] == names
+    for run in everything:
+        alone = parse(f"flags/regions/{run.region}.cfg")
+        # The folder too: a region trained alone is not trained again among all.
+        assert alone == run
+        assert alone.region_of_face().name == run.region
+    assert len(FILES) - len([path for path in FILES if "/regions/" not in path]) == len(names) + 1

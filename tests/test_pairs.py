@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.alignment import TEMPLATE
+from pipelines.augmentation import Augmentation
 from pipelines.batches import image_batches, pair_batches
 from pipelines.pairs import PairSampler, held_out_pairs
+from pipelines.regions import WHOLE_FACE, Region
 
 
 class ColouredFaces:
@@ -113,9 +115,11 @@ def test_seeds_and_steps_differ():
     [
         ([5], {}, "one identity only"),
         ([1, 1, 1], {}, "No identity has two images"),
-        ([2, 2], {"pairs": 3}, "not an even number above 0"),
+        ([2, 2], {"pairs": 3}, "cannot be shared by 1 workers"),
         ([2, 2], {"pairs": 0}, "not an even number above 0"),
         ([2, 2], {"sampling": "people"}, "sampling must be"),
+        ([2, 2], {"pairs": 6, "workers": 2}, "take a multiple of 4"),
+        ([2, 2], {"workers": 2, "worker": 2}, "worker must be from 0 to 1"),
     ],
 )
 def test_impossible_pairs(counts, options, message):
@@ -126,7 +130,7 @@ def test_impossible_pairs(counts, options, message):
 
 def test_batches():
     faces = ColouredFaces([3, 4, 2, 5])
-    images, labels = next(iter(pair_batches(faces, pairs=8, seed=1, flip=False)))
+    images, labels = next(iter(pair_batches(faces, pairs=8, seed=1, augmentation=Augmentation(flip=False))))
     assert images.shape == (16, 112, 96, 3) and images.dtype == tf.float32
     assert labels.shape == (16,) and labels.dtype == tf.int32
     drawn, _ = PairSampler(faces.labels, pairs=8, seed=1).draw(0)
@@ -138,8 +142,8 @@ def test_batches():
 
 def test_mirrored_images():
     faces = ColouredFaces([3, 4, 2, 5])
-    plain = next(iter(pair_batches(faces, pairs=8, flip=False)))[0].numpy()
-    flipped = next(iter(pair_batches(faces, pairs=8, flip=True)))[0].numpy()
+    plain = next(iter(pair_batches(faces, pairs=8, augmentation=Augmentation(flip=False))))[0].numpy()
+    flipped = next(iter(pair_batches(faces, pairs=8, augmentation=Augmentation())))[0].numpy()
     _, mirrored = PairSampler(faces.labels, pairs=8).draw(0)
     assert 0 < mirrored.numpy().sum() < 16
     for one, other, mirror in zip(plain, flipped, mirrored.numpy()):
@@ -149,7 +153,7 @@ def test_mirrored_images():
 @pytest.mark.parametrize("sampling", ["images", "identities"])
 def test_resumed_batches_are_those_of_an_uninterrupted_run(sampling):
     faces = ColouredFaces([3, 4, 2, 5])
-    options = dict(pairs=4, seed=7, height=56, width=48, sampling=sampling)
+    options = dict(pairs=4, seed=7, region=WHOLE_FACE.scaled(48), sampling=sampling)
     whole = list(pair_batches(faces, **options).take(6).as_numpy_iterator())
     for start in (1, 4):
         rest = pair_batches(faces, start_step=start, **options).take(6 - start)
@@ -165,7 +169,7 @@ def test_images_in_order():
     images = np.concatenate(batches)
     np.testing.assert_allclose(images[:, 0, 0, 0] * 128 + 127.5, np.arange(9), atol=0.01)
 
-    some = next(iter(image_batches(faces, [7, 2, 2], flipped=True).as_numpy_iterator()))
+    some = next(iter(image_batches(faces, [7, 2, 2], mirrored=True).as_numpy_iterator()))
     np.testing.assert_array_equal(some, images[[7, 2, 2], :, ::-1])
 
 
@@ -227,7 +231,40 @@ def test_too_few_pairs_for_the_folds():
 def test_batches_state_their_whole_shape():
     """An unknown size would make every training step slower."""
     faces = ColouredFaces([3, 3])
-    images, labels = pair_batches(faces, pairs=4, height=56, width=48).element_spec
+    images, labels = pair_batches(faces, pairs=4, region=WHOLE_FACE.scaled(48)).element_spec
     assert images.shape == (8, 56, 48, 3)
     assert labels.shape == (8,)
-    assert image_batches(faces, height=56, width=48).element_spec.shape[1:] == (56, 48, 3)
+    assert image_batches(faces, region=WHOLE_FACE.scaled(48)).element_spec.shape[1:] == (56, 48, 3)
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(), Augmentation(shift=0.1, contrast=0.2)])
+def test_workers_share_a_batch(augmentation):
+    faces = ColouredFaces([3, 4, 2, 5])
+    options = dict(pairs=8, seed=3, start_step=5, augmentation=augmentation)
+    images, labels = next(iter(pair_batches(faces, **options)))
+    shares = [next(iter(pair_batches(faces, **options, worker=w, workers=4))) for w in range(4)]
+    np.testing.assert_array_equal(np.concatenate([share[0] for share in shares]), images)
+    np.testing.assert_array_equal(np.concatenate([share[1] for share in shares]), labels)
+
+
+class SlowFaces(ColouredFaces):
+    """Some images take long to come."""
+
+    def load(self, index):
+        image, landmarks = super().load(index)
+        spins = tf.cast(index % 3 == 0, tf.int32) * 200
+        delay = tf.while_loop(
+            lambda i, _: i < spins,
+            lambda i, x: (i + 1, tf.linalg.matmul(x, x) * 0.01),
+            (0, tf.ones([60, 60])),
+        )[1]
+        return image + tf.cast(0 * delay[0, 0], tf.uint8), landmarks
+
+
+def test_unordered_batches_are_whole():
+    faces = SlowFaces([4] * 6)
+    ordered = list(pair_batches(faces, pairs=4, seed=2).take(30).as_numpy_iterator())
+    unordered = pair_batches(faces, pairs=4, seed=2, ordered=False).take(30).as_numpy_iterator()
+    # Those that were ahead when the 30 were complete are missing instead of some of them.
+    known = {images.tobytes() for images, _ in ordered}
+    assert sum(images.tobytes() in known for images, _ in unordered) >= 26

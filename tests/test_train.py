@@ -19,7 +19,7 @@ from sparseface_tf.stages import Stages
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = [
-    "--study", "--height=56", "--width=48", "--width_multiplier=0.125",
+    "--study", "--width=48", "--width_multiplier=0.125",
     "--identities=12", "--images_per_identity=6", "--held_out=5", "--held_out_pairs=40",
     "--steps=8", "--retrain_steps=6", "--epochs=0", "--retrain_epochs=0", "--pairs=4",
     "--checkpoint_steps=2", "--correlation_images=16", "--deterministic",
@@ -141,7 +141,7 @@ def test_other_settings_in_the_same_folder_are_refused(finished):
     [
         (dict(data="no such folder"), "No folder no such folder"),
         (dict(sparsify=["1/2-9z"]), "no layer '9z'"),
-        (dict(height=24), "too small"),
+        (dict(width=24), "too small"),
         (dict(identities=1), "identities"),
         (dict(identities=3), "Holding out"),
         (dict(images_per_identity=1), "pairs"),
@@ -153,7 +153,7 @@ def test_other_settings_in_the_same_folder_are_refused(finished):
 )
 def test_bad_input_is_told_in_one_line_before_training(settings, message, tmp_path):
     settings = {
-        **dict(study=True, height=56, width=48, width_multiplier=0.125),
+        **dict(study=True, width=48, width_multiplier=0.125),
         **dict(identities=8, images_per_identity=4, held_out=3, held_out_pairs=40, steps=1),
         **dict(output=str(tmp_path / "run")),
         **settings,
@@ -167,7 +167,7 @@ def test_bad_input_is_told_in_one_line_before_training(settings, message, tmp_pa
 def test_a_full_disk_is_told_before_training(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
     experiment = Experiment(
-        study=True, height=56, width=48, width_multiplier=0.125, identities=8,
+        study=True, width=48, width_multiplier=0.125, identities=8,
         images_per_identity=4, held_out=3, held_out_pairs=40, steps=1, output=str(tmp_path),
     )  # fmt: skip
     with pytest.raises(OSError, match="make room"):

@@ -1,0 +1,264 @@
+"""Regions of a face: what part of the aligned face a network sees.
+
+The paper trains 25 networks on "the same 25 face regions as used in" DeepID2, "in different scales,
+positions, and color channels" (Sec. 5.5), which were published as a picture only. `regions.csv`
+has 25 chosen by the rules that DeepID and DeepID2 state: global views and views centred on five
+landmarks, each at several scales, in colour or in grey, and patches at varied positions; each
+row says what it follows. A table of the same columns can take its place:
+
+    name      what the region is called on the command line.
+    centre    "face" for the centre of the aligned face, or landmarks joined by "+", whose mean it
+              is: left_eye, right_eye, nose, mouth_left, mouth_right (left as the viewer sees it).
+    dx, dy    how far from there the region's centre is, in pixels of an aligned face of 112 x 96.
+    scale     width of the region, in widths of that aligned face.
+    shape     "rectangle" (112 x 96 pixels) or "square" (96 x 96).
+    channels  "colour" or "grey".
+    source    where the choice comes from.
+"""
+
+import csv
+import dataclasses
+import os
+
+import tensorflow as tf
+
+from pipelines.alignment import FRAME, face_frame, sample
+from pipelines.landmarks import LANDMARKS
+
+TABLE = os.path.join(os.path.dirname(__file__), "regions.csv")
+SHAPES = {"rectangle": (112, 96), "square": (96, 96)}
+CHANNELS = {"colour": 3, "grey": 1}
+MIRRORED = {
+    "left_eye": "right_eye",
+    "right_eye": "left_eye",
+    "nose": "nose",
+    "mouth_left": "mouth_right",
+    "mouth_right": "mouth_left",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """A part of the aligned face, see the columns of the table above.
+
+    Attributes:
+        landmarks: names of those whose mean is the centre; empty for that of the aligned face.
+        offset: x and y of the region's centre from there, in pixels of the aligned face.
+        height, width: size of the crop in pixels.
+        channels: 3 or 1.
+    """
+
+    name: str
+    landmarks: tuple = ()
+    offset: tuple = (0.0, 0.0)
+    scale: float = 1.0
+    height: int = 112
+    width: int = 96
+    channels: int = 3
+    source: str = ""
+
+    def mirrored(self):
+        """The region that a mirrored image shows where the image shows this one."""
+        return dataclasses.replace(
+            self,
+            landmarks=_sorted(MIRRORED[name] for name in self.landmarks),
+            offset=(-self.offset[0], self.offset[1]),
+        )
+
+    def scaled(self, width):
+        """The same region as a crop of another width, in pixels."""
+        return dataclasses.replace(self, height=round(self.height * width / self.width), width=width)
+
+
+WHOLE_FACE = Region("face")
+
+
+def read_regions(path=TABLE):
+    """Reads a table of regions.
+
+    Args:
+        path: CSV file with the columns named above; any path that `tf.io.gfile` reads.
+
+    Returns:
+        Dict from the region's name to the `Region`, in the order of the table.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for a table that makes no sense, with the number of the line.
+    """
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(f"No table of regions {path}: check its name.")
+    columns = ["name", "centre", "dx", "dy", "scale", "shape", "channels"]
+    regions = {}
+    with tf.io.gfile.GFile(path) as file:
+        rows = csv.DictReader(file, skipinitialspace=True)
+        try:
+            missing = [name for name in columns if name not in (rows.fieldnames or ())]
+            if missing:
+                raise ValueError(f"no column '{missing[0]}'; needed are {', '.join(columns)}")
+            for row in rows:
+                if None in [row[name] for name in columns]:
+                    raise ValueError(f"the row has fewer fields than the {len(columns)} needed")
+                region = _region({name: text and str(text).strip() for name, text in row.items()})
+                if region.name in regions:
+                    raise ValueError(f"region '{region.name}' stands there twice")
+                regions[region.name] = region
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{path}, line {max(rows.line_num, 1)}: {error}.") from None
+    if not regions:
+        raise ValueError(f"{path} has no region: give it a row for each.")
+    return regions
+
+
+def _region(row):
+    """A row of the table; ValueError says what is wrong with it."""
+    if not row["name"] or set(row["name"]) & set("/\\, "):
+        raise ValueError(f"'{row['name']}' is no name: it names a folder and takes no blank or comma")
+    landmarks = [] if row["centre"] == "face" else row["centre"].split("+")
+    for landmark in landmarks:
+        if landmark not in LANDMARKS:
+            raise ValueError(
+                f"unknown landmark '{landmark}'; give face, or some of {', '.join(LANDMARKS)} "
+                "joined by +"
+            )
+    for column, known in (("shape", SHAPES), ("channels", CHANNELS)):
+        if row[column] not in known:
+            raise ValueError(f"{column} must be {' or '.join(known)}, got '{row[column]}'")
+    try:
+        dx, dy, scale = (float(row[name]) for name in ("dx", "dy", "scale"))
+    except ValueError:
+        numbers = ", ".join(row[name] for name in ("dx", "dy", "scale"))
+        raise ValueError(f"dx, dy and scale must be numbers, got {numbers}") from None
+    if not 0.1 <= scale <= 4 or not max(abs(dx), abs(dy)) <= 112:
+        raise ValueError(
+            f"scale {scale:g} with offset ({dx:g}, {dy:g}) leaves the face: scale goes from 0.1 to "
+            "4, dx and dy from -112 to 112"
+        )
+    height, width = SHAPES[row["shape"]]
+    return Region(
+        row["name"],
+        _sorted(landmarks),
+        (dx, dy),
+        scale,
+        height,
+        width,
+        CHANNELS[row["channels"]],
+        row.get("source") or "",
+    )
+
+
+def _sorted(landmarks):
+    return tuple(sorted(landmarks, key=LANDMARKS.index))
+
+
+def crop_region(image, landmarks, region, *, mirrored=False, motion=None):
+    """Cuts a region out of an image, sampled once.
+
+    Args:
+        image: tensor (h, w, 3) of any real type.
+        landmarks: float tensor (5, 2), x and y in pixels, integers at the centres of pixels; not
+            known where any is NaN.
+        region: a `Region`.
+        mirrored: boolean scalar tensor; True gives the region of the mirrored face, so "left_eye"
+            is then the mirrored right eye.
+        motion: a small movement of the region as `Augmentation.motion` gives it, or None.
+
+    Returns:
+        float32 tensor (region.height, region.width, region.channels) in the range of the image.
+    """
+    c, d, points = face_frame(landmarks, tf.shape(image)[:2])
+    centre = tf.where(mirrored, _centre(region.mirrored(), points), _centre(region, points))
+    step = _step(region)
+    if motion is not None:
+        turn, shift = motion
+        # Turned and scaled about the region's centre; shifted by shares of its size.
+        pixels = shift * tf.constant([region.width, region.height], tf.float64)
+        centre += step * tf.complex(*tf.unstack(pixels))
+        step = step * turn
+    # Pixel p of the crop is at step * (p - middle) + centre in the frame, and that in the image
+    # at c times it + d.
+    middle = _middle(region.height, region.width)
+    crop = sample(
+        image, c * step, c * (centre - step * middle) + d, region.height, region.width
+    )
+    return _in_channels(tf.where(mirrored, tf.reverse(crop, [1]), crop), region)
+
+
+def crop_regions(image, landmarks, regions, *, mirrored=False):
+    """Cuts many regions out of an image: it is sampled once, at the resolution of the finest.
+
+    What one gets differs from `crop_region` by a second bilinear interpolation.
+
+    Args:
+        image, landmarks: see `crop_region`.
+        regions: list of `Region`.
+        mirrored: boolean; whether to give the regions of the mirrored face.
+
+    Returns:
+        List of float32 tensors (height, width, channels), one for each region.
+    """
+    c, d, points = face_frame(landmarks, tf.shape(image)[:2])
+    seen = [region.mirrored() if mirrored else region for region in regions]
+    centres = tf.stack([_centre(region, points) for region in seen])
+    steps = tf.stack([_step(region) for region in seen])
+    sides = tf.complex(
+        tf.constant([region.width - 1.0 for region in seen], tf.float64),
+        tf.constant([region.height - 1.0 for region in seen], tf.float64),
+    )
+    first, last = centres - steps * sides / 2, centres + steps * sides / 2
+
+    # An upright canvas that holds them all. Finer than the image's own pixels it need not be.
+    corner = tf.complex(
+        tf.reduce_min(tf.math.real(first)), tf.reduce_min(tf.math.imag(first))
+    )
+    fine = tf.maximum(tf.reduce_min(tf.math.real(steps)), 1 / tf.abs(c))
+    fine = tf.cast(tf.minimum(fine, tf.reduce_max(tf.math.real(steps))), steps.dtype)
+    first, last = (first - corner) / fine, (last - corner) / fine
+    width = tf.math.ceil(tf.reduce_max(tf.math.real(last))) + 1
+    height = tf.math.ceil(tf.reduce_max(tf.math.imag(last))) + 1
+    canvas = sample(
+        image, c * fine, c * corner + d, tf.cast(height, tf.int32), tf.cast(width, tf.int32)
+    )
+
+    # crop_and_resize counts positions from 0 to 1 between the centres of the outermost pixels.
+    boxes = tf.stack(
+        [
+            tf.math.imag(first) / (height - 1),
+            tf.math.real(first) / (width - 1),
+            tf.math.imag(last) / (height - 1),
+            tf.math.real(last) / (width - 1),
+        ],
+        axis=1,
+    )
+    crops = [None] * len(seen)
+    for size in {(region.height, region.width) for region in seen}:
+        which = [i for i, region in enumerate(seen) if (region.height, region.width) == size]
+        parts = tf.image.crop_and_resize(
+            canvas[None], tf.cast(tf.gather(boxes, which), tf.float32), [0] * len(which), size
+        )
+        parts = tf.reverse(parts, [2]) if mirrored else parts
+        for i, crop in zip(which, tf.unstack(parts)):
+            crops[i] = _in_channels(crop, seen[i])
+    return crops
+
+
+def _centre(region, points):
+    """Centre of a region in the frame of the aligned face, complex128 scalar."""
+    offset = tf.constant(complex(*region.offset), tf.complex128)
+    if not region.landmarks:
+        return offset + _middle(*FRAME)
+    at = [LANDMARKS.index(name) for name in region.landmarks]
+    return offset + tf.reduce_mean(tf.gather(points, at))
+
+
+def _step(region):
+    """Pixels of the frame to a pixel of the crop, complex128 scalar."""
+    return tf.constant(region.scale * FRAME[1] / region.width, tf.complex128)
+
+
+def _middle(height, width):
+    return tf.constant(complex(width - 1, height - 1) / 2, tf.complex128)
+
+
+def _in_channels(crop, region):
+    return tf.image.rgb_to_grayscale(crop) if region.channels == 1 else crop
