@@ -4,11 +4,14 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.augmentation import Augmentation
-from pipelines.pairs import PairSampler
+from pipelines.pairs import Groups, PairSampler
+from pipelines.records import decode
 from pipelines.regions import WHOLE_FACE, crop_region, crop_regions
+from pipelines.windows import windows_of
 
 # Batches that are made at a time.
 AHEAD = 4
+FOREVER = np.iinfo(np.int64).max
 
 
 def pair_batches(
@@ -61,31 +64,46 @@ def pair_batches(
     sampler = PairSampler(source.labels, pairs=pairs, seed=seed, sampling=sampling)
     share = 2 * pairs // workers
     with tf.device("CPU"):
-        labels = tf.constant(source.labels)
+        all_labels = tf.constant(source.labels)
 
-    def draw(step):
-        images, mirrored = sampler.draw(step)
+    def draw(step, groups):
+        images, mirrored = sampler.draw(step, groups)
         examples = 2 * pairs * step + tf.range(2 * pairs, dtype=tf.int64)
         own = slice(worker * share, (worker + 1) * share)
         return images[own], mirrored[own], examples[own]
 
-    def load(index, mirrored, example):
-        image, landmarks = source.load(index)
-        crop = training_crop(
-            image, landmarks, region, augmentation, mirrored=mirrored, seed=seed, example=example
-        )
-        return _normalised(crop), tf.gather(labels, index)
+    def batches(steps, read, labels, groups):
+        """Those of some steps; `read` gives an image and its landmarks."""
 
-    def batch(step):
-        images = tf.data.Dataset.from_tensor_slices(draw(step))
-        # Without a remainder the size of a batch is stated, which makes training steps faster.
-        images = images.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-        return images.batch(share, drop_remainder=True)
+        def load(index, mirrored, example):
+            image, landmarks = read(index)
+            crop = training_crop(
+                image, landmarks, region, augmentation, mirrored=mirrored, seed=seed, example=example
+            )
+            return _normalised(crop), tf.gather(labels, index)
 
-    steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
-    # Batches are whole ones also where one overtakes another.
-    batches = steps.interleave(batch, AHEAD, num_parallel_calls=AHEAD, deterministic=ordered)
-    return _prefetched(batches, ordered)
+        def batch(step):
+            images = tf.data.Dataset.from_tensor_slices(draw(step, groups))
+            images = images.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+            # Without a remainder the size of a batch is stated: training steps are faster.
+            return images.batch(share, drop_remainder=True)
+
+        # Batches are whole ones also where one overtakes another.
+        return steps.interleave(batch, AHEAD, num_parallel_calls=AHEAD, deterministic=ordered)
+
+    def of_window(window, members, examples):
+        first = tf.maximum(window * windows.steps, start_step)
+        steps = tf.data.Dataset.range(first, (window + 1) * windows.steps)
+        labels = tf.gather(all_labels, members)
+        return batches(steps, lambda i: decode(tf.gather(examples, i)), labels, Groups.of(labels))
+
+    windows = windows_of(source, pairs, seed)
+    if windows is None:
+        steps = tf.data.Dataset.range(start_step, FOREVER)
+        return _prefetched(batches(steps, source.load, all_labels, None), ordered)
+    numbers = tf.data.Dataset.range(start_step // windows.steps, FOREVER // windows.steps)
+    read = numbers.map(lambda window: (window, *windows.read(window))).prefetch(1)
+    return _prefetched(read.flat_map(of_window), ordered)
 
 
 def training_crop(image, landmarks, region, augmentation, *, mirrored, seed, example):

@@ -95,6 +95,10 @@ class FolderFaces:
         """Name of image i, "IDENTITY/IMAGE"."""
         return self._names[int(i)]
 
+    def content(self, index):
+        """The image's file, a string tensor; see `load`."""
+        return tf.io.read_file(tf.gather(self._files, index))
+
     def load(self, index):
         """Reads an image; runs in a tf.data graph as well.
 
@@ -109,8 +113,7 @@ class FolderFaces:
         Raises:
             tf.errors.OpError: if the file cannot be read or is no image.
         """
-        content = tf.io.read_file(tf.gather(self._files, index))
-        image = tf.io.decode_image(content, channels=3, expand_animations=False)
+        image = tf.io.decode_image(self.content(index), channels=3, expand_animations=False)
         return tf.ensure_shape(image, (None, None, 3)), tf.gather(self._landmarks, index)
 
 

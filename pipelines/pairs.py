@@ -6,6 +6,35 @@ import numpy as np
 import tensorflow as tf
 
 
+class Groups(NamedTuple):
+    """Images by their identities, as int64 tensors.
+
+    Attributes:
+        labels: (n,), identity of every image, counted from 0 without gaps.
+        starts, counts: (identities,), first image and number of images of every identity.
+        paired_identities, paired_images: those that have a partner of the same identity.
+    """
+
+    labels: tf.Tensor
+    starts: tf.Tensor
+    counts: tf.Tensor
+    paired_identities: tf.Tensor
+    paired_images: tf.Tensor
+
+    @classmethod
+    def of(cls, labels):
+        """Groups of ascending integer labels (n,); runs in a tf.data graph as well."""
+        _, labels, counts = tf.unique_with_counts(tf.cast(labels, tf.int64), tf.int64)
+        paired = counts >= 2
+        return cls(
+            labels,
+            tf.cumsum(counts, exclusive=True),
+            counts,
+            tf.where(paired)[:, 0],
+            tf.where(tf.gather(paired, labels))[:, 0],
+        )
+
+
 class PairSampler:
     """Draws the pairs of each training step, half of them of the same identity.
 
@@ -46,18 +75,14 @@ class PairSampler:
         self._seed = seed
         self._sampling = sampling
         with tf.device("CPU"):
-            self._labels = tf.constant(labels, tf.int64)
-            self._starts = tf.constant(starts, tf.int64)
-            self._counts = tf.constant(counts, tf.int64)
-            # Only these have a partner of the same identity.
-            self._paired_identities = tf.constant(np.flatnonzero(counts >= 2), tf.int64)
-            self._paired_images = tf.constant(np.flatnonzero(counts[labels] >= 2), tf.int64)
+            self._groups = Groups.of(labels)
 
-    def draw(self, step):
+    def draw(self, step, groups=None):
         """The pairs of a step; runs in a tf.data graph as well.
 
         Args:
             step: scalar int64 tensor.
+            groups: `Groups` of the images to draw from; default: all of them.
 
         Returns:
             images: int64 tensor (2 * pairs,); rows 2i and 2i + 1 are pair i, of the same identity
@@ -71,31 +96,32 @@ class PairSampler:
             [11, self._half], tf.stack([seed, step]), dtype=tf.float64, alg="philox"
         )
 
+        labels, starts, counts, paired_identities, paired_images = groups or self._groups
         if self._sampling == "images":
-            same = tf.gather(self._paired_images, self._walk(step, self._paired_images, stream=0))
-            different = self._walk(step, self._labels, stream=1)
+            same = tf.gather(paired_images, self._walk(step, paired_images, stream=0))
+            different = self._walk(step, labels, stream=1)
         else:
-            chosen = _below(chance[0], tf.size(self._paired_identities, tf.int64))
-            identity = tf.gather(self._paired_identities, chosen)
-            same = self._image_of(identity, chance[1])
-            identity = _below(chance[2], tf.size(self._starts, tf.int64))
-            different = self._image_of(identity, chance[3])
+            chosen = _below(chance[0], tf.size(paired_identities, tf.int64))
+            identity = tf.gather(paired_identities, chosen)
+            same = _image_of(identity, starts, counts, chance[1])
+            identity = _below(chance[2], tf.size(starts, tf.int64))
+            different = _image_of(identity, starts, counts, chance[3])
 
         # Counted on from the first image around its identity's, so never the first image itself.
-        identity = tf.gather(self._labels, same)
-        start, count = tf.gather(self._starts, identity), tf.gather(self._counts, identity)
+        identity = tf.gather(labels, same)
+        start, count = tf.gather(starts, identity), tf.gather(counts, identity)
         partner = start + (same - start + 1 + _below(chance[4], count - 1)) % count
 
         # Likewise counted on from the first image's identity around all the other ones.
-        identity = tf.gather(self._labels, different)
+        identity = tf.gather(labels, different)
         if self._sampling == "images":
-            start, count = tf.gather(self._starts, identity), tf.gather(self._counts, identity)
-            total = tf.size(self._labels, tf.int64)
+            start, count = tf.gather(starts, identity), tf.gather(counts, identity)
+            total = tf.size(labels, tf.int64)
             stranger = (start + count + _below(chance[5], total - count)) % total
         else:
-            total = tf.size(self._starts, tf.int64)
+            total = tf.size(starts, tf.int64)
             identity = (identity + 1 + _below(chance[5], total - 1)) % total
-            stranger = self._image_of(identity, chance[6])
+            stranger = _image_of(identity, starts, counts, chance[6])
 
         pairs = tf.stack([tf.stack([same, partner], 1), tf.stack([different, stranger], 1)], 1)
         return tf.reshape(pairs, [-1]), tf.reshape(chance[7:] < 0.5, [-1])
@@ -113,10 +139,10 @@ class PairSampler:
             rounds=4,
         )
 
-    def _image_of(self, identity, chance):
-        """An image of each identity."""
-        count = tf.gather(self._counts, identity)
-        return tf.gather(self._starts, identity) + _below(chance, count)
+
+def _image_of(identity, starts, counts, chance):
+    """An image of each identity."""
+    return tf.gather(starts, identity) + _below(chance, tf.gather(counts, identity))
 
 
 def _below(chance, count):

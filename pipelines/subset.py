@@ -15,6 +15,7 @@ class Subset:
         identities: names of the identities that keep an image, in the source's order.
         labels: int32 array (n,), identity of every image, numbered from 0 in this subset.
         indices: int64 array (n,), the images' numbers in the source, ascending.
+        source: that source.
     """
 
     def __init__(self, source, indices):
@@ -22,7 +23,7 @@ class Subset:
         kept, labels = np.unique(source.labels[self.indices], return_inverse=True)
         self.identities = [source.identities[label] for label in kept]
         self.labels = labels.astype(np.int32)
-        self._source = source
+        self.source = source
         with tf.device("CPU"):
             self._indices = tf.constant(self.indices)
 
@@ -31,11 +32,15 @@ class Subset:
 
     def name(self, i):
         """Name of image i, "IDENTITY/IMAGE"."""
-        return self._source.name(self.indices[int(i)])
+        return self.source.name(self.indices[int(i)])
+
+    def content(self, index):
+        """The file of image number `index`, a string tensor."""
+        return self.source.content(tf.gather(self._indices, index))
 
     def load(self, index):
         """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of image number `index`."""
-        return self._source.load(tf.gather(self._indices, index))
+        return self.source.load(tf.gather(self._indices, index))
 
 
 def cap_images(source, most, seed):

@@ -91,6 +91,10 @@ class SyntheticFaces:
         """
         return self._load(tf.cast(index, tf.int64))
 
+    def content(self, index):
+        """The picture as a PNG file, a string tensor."""
+        return tf.io.encode_png(self.load(index)[0])
+
     # Compiled to a graph also when called eagerly: then rounding is the same in and out of tf.data.
     @tf.function(autograph=False)
     def _load(self, index):

@@ -1,0 +1,233 @@
+"""Records: written, read from anywhere and in windows, interrupted, damaged."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.alignment import TEMPLATE
+from pipelines.augmentation import Augmentation
+from pipelines.batches import image_batches, pair_batches
+from pipelines.checking import check_images
+from pipelines.records import RecordFaces
+from pipelines.write_records import plan_shards, verify_records, write_records
+from pipelines.subset import Subset
+from pipelines.windows import Windows, windows_of
+
+
+class NumberedFaces:
+    """Every image of another number: a flat picture, its landmarks, its name."""
+
+    def __init__(self, counts):
+        self.identities = [f"Pérsön {i}" for i in range(len(counts))]
+        self.labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def name(self, i):
+        return f"{self.identities[self.labels[i]]}/{i:04d}.png"
+
+    def load(self, index):
+        size = tf.cast(20 + index % 7, tf.int32)
+        image = tf.fill([size, 24, 3], tf.cast(index % 256, tf.uint8))
+        landmarks = tf.constant(TEMPLATE) * 0.15 + tf.cast(index, tf.float32) * 1e-3
+        return image, landmarks
+
+    def content(self, index):
+        return tf.io.encode_png(self.load(index)[0])
+
+
+def number_of(image):
+    """The number of a crop of a flat picture."""
+    return round(float(image[56, 48, 0]) * 128 + 127.5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=30),
+    st.integers(2, 40),
+    st.integers(2, 9),
+    st.integers(0, 1000),
+)
+def test_plan(counts, images_per_shard, group, seed):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    shards = plan_shards(labels, images_per_shard, group, seed)
+    everything = np.concatenate(shards)
+    assert sorted(everything) == list(range(len(labels)))
+    assert len(shards) <= max(1, round(len(labels) / images_per_shard))
+    for shard in shards:
+        # Runs of one identity are whole groups; an image alone is one whose identity has no other,
+        # or stands next to another group of its identity.
+        runs = np.split(labels[shard], np.flatnonzero(np.diff(labels[shard])) + 1)
+        for run in runs:
+            assert len(run) > 1 or counts[run[0]] == 1
+    again = plan_shards(labels, images_per_shard, group, seed)
+    assert all(np.array_equal(a, b) for a, b in zip(shards, again))
+
+
+@pytest.fixture(scope="module", params=["original", "pixels"])
+def written(request, tmp_path_factory):
+    faces = NumberedFaces([3, 9, 1, 6, 12, 2, 7])
+    path = tmp_path_factory.mktemp("records") / "with blank"
+    write_records(
+        faces, path, images_per_shard=10, group=3, encoding=request.param, progress=False
+    )
+    return faces, path
+
+
+def test_any_image_can_be_read(written):
+    faces, path = written
+    records = RecordFaces(path)
+    assert records.identities == faces.identities and len(records) == len(faces)
+    np.testing.assert_array_equal(records.labels, faces.labels)
+    assert records.labels.dtype == np.int32
+    for i in (0, 7, 39):
+        assert records.name(i) == faces.name(i)
+        for found, expected in zip(records.load(tf.constant(i)), faces.load(tf.constant(i))):
+            np.testing.assert_array_equal(found, expected)
+    whole = [image for batch in image_batches(records, batch=7) for image in batch.numpy()]
+    plain = [image for batch in image_batches(faces, batch=7) for image in batch.numpy()]
+    np.testing.assert_array_equal(whole, plain)
+
+
+def test_nothing_is_left_but_shards_and_the_index(written):
+    _, path = written
+    shards = [f"faces-{n:05d}-of-00004.tfrecord" for n in range(4)]
+    assert sorted(p.name for p in path.iterdir()) == sorted(
+        [*shards, "images.npz", "index.json", "settings.json"]
+    )
+    for shard in RecordFaces(path).shards:
+        content = (path / shard["file"]).read_bytes()
+        assert shard["bytes"] == len(content)
+        assert shard["sha256"] == hashlib.sha256(content).hexdigest()
+    assert verify_records(path, progress=False) == []
+
+
+def test_windows_hold_their_shards(written):
+    faces, path = written
+    records = RecordFaces(path)
+    chosen = np.flatnonzero(faces.labels != 4)
+    windows = Windows(records, chosen, pairs=2, seed=3, shards=2)
+    epochs = []
+    for epoch in range(4):
+        read = []
+        for window in (2 * epoch, 2 * epoch + 1):
+            members, examples = windows.read(tf.constant(window, tf.int64))
+            images = chosen[members.numpy()]
+            assert (np.diff(images) > 0).all()
+            shards = set(records.shard[images])
+            assert len(shards) == 2
+            # All chosen ones of those shards.
+            assert set(images) == set(chosen[np.isin(records.shard[chosen], list(shards))])
+            read.append(images)
+            assert len(examples) == len(images)
+        assert sorted(np.concatenate(read)) == list(chosen)
+        epochs.append({frozenset(images) for images in read})
+    assert len(set(map(frozenset, epochs))) > 1
+
+
+@pytest.mark.parametrize("sampling", ["images", "identities"])
+def test_pairs_from_windows(written, sampling):
+    faces, path = written
+    records = Subset(RecordFaces(path), np.flatnonzero(faces.labels != 3))
+    options = dict(pairs=4, seed=5, sampling=sampling, augmentation=Augmentation(flip=False))
+    assert windows_of(faces, 4, 5) is None
+    batches = list(pair_batches(records, **options).take(30).as_numpy_iterator())
+    seen = set()
+    for images, labels in batches:
+        numbers = [number_of(image) for image in images]
+        seen.update(numbers)
+        # The label is that of the picture.
+        names = [records.identities[label] for label in labels]
+        assert names == [faces.identities[faces.labels[number]] for number in numbers]
+        a, b = np.array(numbers).reshape(4, 2).T
+        same = labels.reshape(4, 2)[:, 0] == labels.reshape(4, 2)[:, 1]
+        np.testing.assert_array_equal(same, [True, False, True, False])
+        assert (a != b).all()
+    assert seen == set(np.flatnonzero(faces.labels != 3))
+    # From any step on they are the same.
+    for start in (1, 7, 22):
+        images, labels = next(iter(pair_batches(records, **options, start_step=start)))
+        np.testing.assert_array_equal(images, batches[start][0])
+        np.testing.assert_array_equal(labels, batches[start][1])
+
+
+def test_writing_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
+    faces = NumberedFaces([4, 6, 8, 5])
+    options = dict(images_per_shard=8, group=2, progress=False)
+    write_records(faces, tmp_path / "whole", **options)
+
+    import pipelines.write_records as writer
+
+    original, calls = writer._write_shard, []
+
+    def interrupted(*arguments):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(arguments[3])
+        original(*arguments)
+
+    monkeypatch.setattr(writer, "_write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_records(faces, tmp_path / "part", **options)
+    with pytest.raises(FileNotFoundError, match="writing was interrupted"):
+        RecordFaces(tmp_path / "part")
+    first = (tmp_path / "part" / calls[0]).stat().st_mtime_ns
+    monkeypatch.setattr(writer, "_write_shard", original)
+    write_records(faces, tmp_path / "part", **options)
+    assert (tmp_path / "part" / calls[0]).stat().st_mtime_ns == first
+    for file in (tmp_path / "whole").iterdir():
+        if file.suffix != ".npz":  # which tells the time of writing
+            assert file.read_bytes() == (tmp_path / "part" / file.name).read_bytes()
+
+    write_records(faces, tmp_path / "part", **options)  # complete: nothing to do
+    with pytest.raises(ValueError, match="records of another seed"):
+        write_records(faces, tmp_path / "part", **options, seed=1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not empty"):
+        write_records(faces, tmp_path / "mine", **options)
+    with pytest.raises(ValueError, match="encoding must be"):
+        write_records(faces, tmp_path / "other", encoding="gif")
+
+
+def test_damage_is_told(tmp_path):
+    faces = NumberedFaces([6, 6, 6, 6])
+    write_records(faces, tmp_path, images_per_shard=12, group=3, progress=False)
+    shard = tmp_path / RecordFaces(tmp_path).shards[1]["file"]
+    content = shard.read_bytes()
+
+    shard.write_bytes(content[:-9])
+    with pytest.raises(ValueError, match=r"00001-of-00002.tfrecord has [\d,]+ bytes; the index"):
+        RecordFaces(tmp_path)
+    shard.unlink()
+    with pytest.raises(ValueError, match="00001-of-00002.tfrecord is missing"):
+        RecordFaces(tmp_path)
+
+    with np.load(tmp_path / "images.npz") as images:
+        last = np.flatnonzero(images["shard"] == 1)[-1]
+        at = images["offset"][last] + images["length"][last] // 2
+    broken = bytearray(content)
+    broken[at] ^= 255
+    shard.write_bytes(bytes(broken))
+    records = RecordFaces(tmp_path)
+    assert verify_records(tmp_path, progress=False) == [shard.name]
+    with pytest.raises(ValueError, match="1 of 24 images cannot be used.*checksum"):
+        check_images(records, tmp_path / "bad.txt", progress=False)
+    with pytest.raises(tf.errors.DataLossError):
+        list(pair_batches(records, pairs=2).take(20))
+
+    (tmp_path / "index.json").write_text('{"format": 99}')
+    with pytest.raises(ValueError, match="format 99"):
+        RecordFaces(tmp_path)
+
+
+def test_a_shard_without_pairs_is_refused(tmp_path):
+    faces = NumberedFaces([6, 6, 6, 6])
+    write_records(faces, tmp_path, images_per_shard=3, group=3, progress=False)
+    with pytest.raises(ValueError, match="more images in a shard"):
+        pair_batches(RecordFaces(tmp_path), pairs=2)
