@@ -5,9 +5,9 @@
 Prints, all measured in one run:
   images/s of `pair_batches` (read, decode, align, pair) from a folder, by default of JPEG files
   rendered for the purpose, over images/s of training the network of Table 1 (goal: at least 2);
-  the peak memory of a process that reads four times as many images, over that of one that reads
-  those of the folder (goal: 1; names and landmarks grow, a few hundred bytes an image, and
-  nothing else).
+  the peak memory of a process that trains the study network, dense and sparse, on four times as
+  many images, over that of one that trains on those of the folder (goal: 1; names and landmarks
+  grow, a few hundred bytes an image, and nothing else).
 """
 
 import csv
@@ -29,8 +29,10 @@ from pipelines.folder import FolderFaces
 from pipelines.landmarks import LANDMARKS
 from pipelines.regions import WHOLE_FACE
 from pipelines.synthetic import SyntheticFaces
+from sparseface_tf.experiment import Experiment
 from sparseface_tf.networks import baseline_network
 from sparseface_tf.precision import dtype_policy
+from sparseface_tf.stages import Stages
 
 _DATA = flags.DEFINE_string("data", "", "Folder IDENTITY/IMAGE; default: rendered faces.")
 _IDENTITIES = flags.DEFINE_integer("identities", 64, "Rendered identities.", lower_bound=2)
@@ -43,7 +45,7 @@ _BATCHES = flags.DEFINE_integer("batches", 30, "Mini-batches to time.", lower_bo
 _STEPS = flags.DEFINE_integer("steps", 3, "Training steps to time; 0: leave training out.")
 _MEMORY = flags.DEFINE_bool("memory", True, "Measure the memory too.")
 _PEAK_OF = flags.DEFINE_string(
-    "peak_of", "", "Only read all pairs of that folder once and print the peak memory, in KiB."
+    "peak_of", "", "Only train on that folder once and print the peak memory, in KiB."
 )
 
 
@@ -125,17 +127,31 @@ def training_speed(identities):
 
 
 def peak_memory(folder):
-    """Peak memory of a process of its own that reads all pairs of a folder, in MiB."""
-    options = [f"--{f.name}={f.value}" for f in (_PAIRS, _WIDTH)]
-    command = [sys.executable, __file__, f"--peak_of={folder}", *options]
-    return int(subprocess.run(command, check=True, capture_output=True).stdout) / 1024
+    """Peak memory of a process of its own that trains on a folder, in MiB."""
+    command = [sys.executable, __file__, f"--peak_of={folder}", f"--pairs={_PAIRS.value}"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(printed.split()[-1]) / 1024
 
 
 def print_peak(folder):
-    faces = FolderFaces(folder)
-    steps = -(-len(faces) // (2 * _PAIRS.value))
-    for _ in endless_pairs(faces).take(steps):
-        pass
+    """Trains a small network as train.py does, with a sparse stage, and prints what it took."""
+    with tempfile.TemporaryDirectory() as output:
+        experiment = Experiment(
+            data=folder,
+            output=output,
+            study=True,
+            width=48,
+            width_multiplier=1 / 8,
+            pairs=_PAIRS.value,
+            epochs=1.0,
+            retrain_epochs=1.0,
+            sparsify=["1/16-f"],
+            held_out_pairs=200,
+            correlation_images=200,
+        )
+        stages = Stages(experiment)
+        stages.prepare()
+        stages.run()
     print(own_peak_memory())
 
 
