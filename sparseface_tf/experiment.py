@@ -25,7 +25,14 @@ class Experiment:
     """
 
     # Data
-    data: str = setting("synthetic", "Training faces: 'synthetic', or a folder IDENTITY/IMAGE.")
+    data: str = setting(
+        "synthetic",
+        "Training faces: 'synthetic', a folder IDENTITY/IMAGE, a pattern of several such folders "
+        "('/data/set*/'), 'lfw', or 'tfds:NAME[:SPLIT]' for one of TensorFlow Datasets.",
+    )
+    exclude: str = setting(
+        "", "File of names to leave out, such as exclude.txt of pipelines.inspect."
+    )
     identities: int = setting(400, "Number of synthetic identities, held-out ones included.")
     images_per_identity: int = setting(20, "Synthetic images an identity.")
     held_out: float = setting(
@@ -34,8 +41,10 @@ class Experiment:
         "a fraction below 1, or a number. The paper's is 1/7.",
     )
     flip: bool = setting(True, "Mirror half of the training images.")
-    test_data: str = setting("", "Folder of the test images, e.g. LFW. Default: held-out pairs.")
-    test_pairs: str = setting("", "Pairs to verify on --test_data, in LFW's format.")
+    test_data: str = setting("", "Test faces, named as for --data. Default: held-out pairs.")
+    test_pairs: str = setting(
+        "", "Pairs to verify on --test_data, in LFW's format; 'lfw' has its View 2."
+    )
     held_out_pairs: int = setting(3000, "Pairs drawn from the held-out identities for testing.")
 
     # Network
@@ -143,8 +152,10 @@ class Experiment:
             raise ValueError("Give the re-trainings' length as --retrain_steps or _epochs.")
         if min(self.steps, self.epochs, self.retrain_steps, self.retrain_epochs) < 0:
             raise ValueError("Lengths of stages must not be negative.")
-        if bool(self.test_data) != bool(self.test_pairs):
+        if bool(self.test_data) != bool(self.test_pairs) and self.test_data != "lfw":
             raise ValueError("--test_data and --test_pairs belong together; give both or neither.")
+        if self.exclude and self.data == "synthetic":
+            raise ValueError("--exclude names images of --data, which 'synthetic' has not.")
 
     def stages(self):
         """The (layer, S) of every re-training, first stage first.
