@@ -14,7 +14,7 @@ from absl import app, flags, logging  # noqa: E402
 from pipelines.drawing import draw_augmentation, draw_regions  # noqa: E402
 from sparseface_tf.experiment import Experiment  # noqa: E402
 from sparseface_tf.report import region_table  # noqa: E402
-from sparseface_tf.stages import Stages, open_faces  # noqa: E402
+from sparseface_tf.stages import Stages  # noqa: E402
 
 DEFINE = {
     bool: flags.DEFINE_bool,
@@ -74,7 +74,7 @@ def train(run):
 
 def draw(experiments):
     """Writes the contact sheets that were asked for, and nothing else."""
-    faces = open_faces(experiments[0])
+    faces = experiments[0].open_faces()
     regions = [run.region_of_face() for run in experiments]
     if flags.FLAGS.draw_regions:
         draw_regions(faces, regions, flags.FLAGS.draw_regions)

@@ -6,23 +6,23 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from pipelines.images import EXTENSIONS, decode
 from pipelines.landmarks import read_landmarks
-
-# What tf.io.decode_image reads.
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 
 
 class FolderFaces:
     """Faces in a folder IDENTITY/IMAGE, with their landmarks where a table gives them.
 
     Only names and landmarks are held in memory; an image is read when `load` runs. Files are JPEG,
-    PNG, BMP or GIF (its first frame); everything else and all hidden files are ignored. An
-    orientation in a JPEG's EXIF data is ignored too: landmarks are those of the stored pixels.
+    PNG, BMP, GIF or WebP (see `decode`); everything else and all hidden files are ignored.
 
     Args:
         path: the folder; any path that `tf.io.gfile` reads.
         landmarks: table of landmarks (see `read_landmarks`), relative to `path`. The default is
-            used if it is there; None takes every image as roughly aligned.
+            used if it is there; None uses none.
+        nominal: float array (5, 2), the landmarks of images that have none in the table, for
+            folders whose images show all faces in about the same place. Without it these images
+            are taken as roughly aligned (see `align`).
 
     Attributes:
         path: the folder.
@@ -35,7 +35,7 @@ class FolderFaces:
         ValueError: if there is no image in it, or the table is malformed.
     """
 
-    def __init__(self, path, landmarks="landmarks.csv"):
+    def __init__(self, path, landmarks="landmarks.csv", nominal=None):
         self.path = path = os.fspath(path)
         if not tf.io.gfile.isdir(path):
             raise FileNotFoundError(f"No folder {path}: give one that holds IDENTITY/IMAGE.")
@@ -59,33 +59,30 @@ class FolderFaces:
         # Kept on the CPU, where tf.data runs.
         with tf.device("CPU"):
             self._files = tf.constant([os.path.join(path, name) for name in self._names])
-            self._landmarks = tf.constant(self._find_landmarks(landmarks))
+            self._landmarks = tf.constant(self._find_landmarks(landmarks, nominal))
 
-    def _find_landmarks(self, landmarks):
+    def _find_landmarks(self, landmarks, nominal):
         """Landmarks of all images, float32 (n, 5, 2), NaN where not known."""
         found = np.full((len(self), 5, 2), np.nan, np.float32)
-        if landmarks is None:
-            return found
-        table_path = os.path.join(self.path, landmarks)
+        instead = "taken as roughly aligned" if nominal is None else "given nominal landmarks"
+        table, table_path = {}, os.path.join(self.path, landmarks or "")
         if landmarks == "landmarks.csv" and not tf.io.gfile.exists(table_path):
-            logging.info(
-                "%s has no landmarks.csv: its images are taken as roughly aligned.", self.path
-            )
-            return found
-        table = read_landmarks(table_path)
-        missing = 0
+            logging.info("%s has no landmarks.csv: its images are %s.", self.path, instead)
+        elif landmarks is not None:
+            table = read_landmarks(table_path)
+            missing = len(self) - sum(name in table for name in self._names)
+            if missing:
+                logging.warning(
+                    "%d of %d images have no row in %s and are %s.",
+                    missing,
+                    len(self),
+                    table_path,
+                    instead,
+                )
         for i, name in enumerate(self._names):
-            if name in table:
-                found[i] = table[name]
-            else:
-                missing += 1
-        if missing:
-            logging.warning(
-                "%d of %d images have no row in %s and are taken as roughly aligned.",
-                missing,
-                len(self),
-                table_path,
-            )
+            found[i] = table.get(name, np.nan)
+        if nominal is not None:
+            found[np.isnan(found).any((1, 2))] = nominal
         return found
 
     def __len__(self):
@@ -113,12 +110,14 @@ class FolderFaces:
         Raises:
             tf.errors.OpError: if the file cannot be read or is no image.
         """
-        image = tf.io.decode_image(self.content(index), channels=3, expand_animations=False)
-        return tf.ensure_shape(image, (None, None, 3)), tf.gather(self._landmarks, index)
+        return decode(self.content(index)), tf.gather(self._landmarks, index)
 
 
 def _entries(folder):
     """Names in a folder, those of hidden files left out."""
-    # Object stores list folders with a slash at the end.
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+    try:
+        # Object stores list folders with a slash at the end.
+        names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+    except UnicodeDecodeError:
+        raise ValueError(f"{folder} has a file whose name is not UTF-8: rename it.") from None
     return [name for name in names if not name.startswith(".")]

@@ -13,6 +13,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from pipelines.images import decode as decode_image
+
 FORMAT = 1
 INDEX, IMAGES = "index.json", "images.npz"
 # A TFRecord stands between its length and the length's checksum, and its own checksum.
@@ -109,7 +111,7 @@ def decode(example):
     image = tf.cond(
         shape[0] > 0,
         lambda: tf.reshape(tf.io.decode_raw(pixels, tf.uint8), (shape[0], shape[1], 3)),
-        lambda: tf.io.decode_image(pixels, channels=3, expand_animations=False),
+        lambda: decode_image(pixels),
     )
     return tf.ensure_shape(image, (None, None, 3)), features["landmarks"]
 

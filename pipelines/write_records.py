@@ -12,8 +12,8 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 from pipelines.checking import check_images
-from pipelines.folder import FolderFaces
 from pipelines.records import FOOT, FORMAT, HEAD, IMAGES, INDEX, RecordFaces, read_index
+from pipelines.sources import open_faces
 
 ENCODINGS = ("original", "pixels")
 
@@ -245,7 +245,7 @@ def main(argv):
                 )
             print(f"{flag.output} is as it was written.")
             return
-        faces = FolderFaces(flag.data)
+        faces = open_faces(flag.data)
         tf.io.gfile.makedirs(os.path.dirname(flag.output.rstrip("/")) or ".")
         faces = check_images(faces, flag.output.rstrip("/") + ".bad_images.txt")
         write_records(
@@ -268,7 +268,7 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("data", None, "Folder IDENTITY/IMAGE of the faces to write.")
+    flags.DEFINE_string("data", None, "Faces to write, named as for train.py.")
     flags.DEFINE_string("output", None, "Folder of the records.", required=True)
     flags.DEFINE_integer("images_per_shard", 2048, "About as many images a shard.")
     flags.DEFINE_integer("group", 8, "About as many images of an identity stand together.")

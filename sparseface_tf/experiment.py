@@ -8,6 +8,7 @@ import re
 
 from pipelines.augmentation import Augmentation
 from pipelines.regions import TABLE, read_regions
+from pipelines.sources import open_faces
 from sparseface_tf.files import read_json, write_json
 from sparseface_tf.networks import LAYERS
 
@@ -28,7 +29,14 @@ class Experiment:
     """
 
     # Data
-    data: str = setting("synthetic", "Training faces: 'synthetic', or a folder IDENTITY/IMAGE.")
+    data: str = setting(
+        "synthetic",
+        "Training faces: 'synthetic', a folder IDENTITY/IMAGE, a pattern of several such folders "
+        "('/data/set*/'), 'lfw', or 'tfds:NAME[:SPLIT]' for one of TensorFlow Datasets.",
+    )
+    exclude: str = setting(
+        "", "File of names to leave out, such as exclude.txt of pipelines.inspect."
+    )
     identities: int = setting(400, "Number of synthetic identities, held-out ones included.")
     images_per_identity: int = setting(20, "Synthetic images an identity.")
     held_out: float = setting(
@@ -36,8 +44,10 @@ class Experiment:
         "Identities held out of training for the correlations and for choosing anything: "
         "a fraction below 1, or a number. The paper's is 1/7.",
     )
-    test_data: str = setting("", "Folder of the test images, e.g. LFW. Default: held-out pairs.")
-    test_pairs: str = setting("", "Pairs to verify on --test_data, in LFW's format.")
+    test_data: str = setting("", "Test faces, named as for --data. Default: held-out pairs.")
+    test_pairs: str = setting(
+        "", "Pairs to verify on --test_data, in LFW's format; 'lfw' has its View 2."
+    )
     held_out_pairs: int = setting(3000, "Pairs drawn from the held-out identities for testing.")
     sampling: str = setting(
         "images", "Pairs go through all 'images' evenly, or draw all 'identities' equally often."
@@ -178,8 +188,19 @@ class Experiment:
             raise ValueError("Give the re-trainings' length as --retrain_steps or _epochs.")
         if min(self.steps, self.epochs, self.retrain_steps, self.retrain_epochs) < 0:
             raise ValueError("Lengths of stages must not be negative.")
-        if bool(self.test_data) != bool(self.test_pairs):
+        if bool(self.test_data) != bool(self.test_pairs) and self.test_data != "lfw":
             raise ValueError("--test_data and --test_pairs belong together; give both or neither.")
+        if self.exclude and self.data == "synthetic":
+            raise ValueError("--exclude names images of --data, which 'synthetic' has not.")
+
+    def open_faces(self, name=None):
+        """The source of faces of that name; default: --data."""
+        return open_faces(
+            name or self.data,
+            identities=self.identities,
+            images_per_identity=self.images_per_identity,
+            seed=self.seed,
+        )
 
     def augmentation(self):
         """The `Augmentation` of training images."""

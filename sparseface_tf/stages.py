@@ -10,12 +10,10 @@ import tensorflow as tf
 from absl import logging
 
 from pipelines.batches import image_batches, pair_batches, served
-from pipelines.folder import FolderFaces
 from pipelines.pairs import held_out_pairs
 from pipelines.pairs_file import read_pairs
 from pipelines.checking import check_images
 from pipelines.subset import cap_images, split_identities
-from pipelines.synthetic import SyntheticFaces
 from sparseface_tf import report
 from sparseface_tf.callbacks import (
     CheckpointCallback,
@@ -107,11 +105,13 @@ class Stages:
 
     def _open_data(self):
         experiment = self.experiment
-        self.faces = open_faces(experiment)
+        self.faces = experiment.open_faces()
         self.tests = {}
         if experiment.test_data:
-            test = FolderFaces(experiment.test_data)
-            pairs, same, folds = read_pairs(experiment.test_pairs, test)
+            test = experiment.open_faces(experiment.test_data)
+            # LFW comes with its pairs.
+            test_pairs = experiment.test_pairs or test.pairs["10_folds"]
+            pairs, same, folds = read_pairs(test_pairs, test)
             if len(np.unique(folds)) < 2:
                 # A list without folds, such as LFW's View 1: deal its pairs to ten.
                 folds = np.arange(len(folds)) % 10
@@ -121,11 +121,11 @@ class Stages:
         experiment = self.experiment
         if experiment.data != "synthetic":
             bad_images = os.path.join(experiment.output, "bad_images.txt")
-            self.faces = check_images(self.faces, bad_images)
+            self.faces = check_images(self.faces, bad_images, exclude=experiment.exclude)
         if "test" in self.tests:
             # A test with missing images would be another test.
             bad_images = os.path.join(experiment.output, "bad_test_images.txt")
-            check_images(self.tests["test"][0], bad_images, limit=0)
+            check_images(self.tests["test"][0], bad_images, copies=True, limit=0)
         self.training, self.held_out = split_identities(
             self.faces, experiment.held_out, seed=experiment.seed
         )
@@ -350,15 +350,6 @@ class Stages:
             features = features + embed(self.network, batches, f"embedding {name}")
         scores = cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
         return verification_accuracy(scores, same, folds)
-
-
-def open_faces(experiment):
-    """The source of the training faces of an `Experiment`."""
-    if experiment.data == "synthetic":
-        return SyntheticFaces(
-            experiment.identities, experiment.images_per_identity, seed=experiment.seed
-        )
-    return FolderFaces(experiment.data)
 
 
 def _contact_sheet(images, columns=16):

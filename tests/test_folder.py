@@ -1,8 +1,10 @@
 """Reading folders of faces, their landmarks, and finding bad images."""
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
 
 from pipelines.checking import check_images
 from pipelines.folder import FolderFaces
@@ -208,7 +210,7 @@ def test_more_than_one_percent_bad_stops(tmp_path):
     assert "\n" not in str(error.value)
     assert (tmp_path / "bad.txt").read_text().startswith("person0/050.png\t")
 
-    write(folder / "person0/100.png", picture(0))
+    write(folder / "person0/100.png", picture(100))
     assert len(check_images(FolderFaces(folder), tmp_path / "bad.txt", progress=False)) == 99
 
 
@@ -216,3 +218,166 @@ def test_good_images_are_left_as_they_are(tmp_path):
     faces = FolderFaces(folder_of(tmp_path / "faces", [3]))
     assert check_images(faces, tmp_path / "bad.txt", progress=False) is faces
     assert (tmp_path / "bad.txt").read_text() == ""
+
+
+def landmarks_of(*rows):
+    """A landmarks.csv; a row is a path and its ten numbers."""
+    return "\n".join([HEADER, *(f"{path},1,{numbers}" for path, numbers in rows)])
+
+
+def test_nominal_landmarks_stand_in_for_missing_ones(tmp_path, caplog):
+    folder_of(tmp_path, [3])
+    known = np.arange(10).reshape(5, 2)
+    nominal = known + 0.5
+    with caplog.at_level("INFO", logger="absl"):
+        faces = FolderFaces(tmp_path, nominal=nominal)
+    assert "given nominal landmarks" in caplog.text
+    np.testing.assert_array_equal([faces.load(i)[1] for i in range(3)], [nominal] * 3)
+
+    rows = ("person0/001.png", "0,1,2,3,4,5,6,7,8,9"), ("person0/002.png", "," * 9)
+    (tmp_path / "landmarks.csv").write_text(landmarks_of(*rows))
+    faces = FolderFaces(tmp_path, nominal=nominal)
+    found = [faces.load(i)[1] for i in range(3)]
+    np.testing.assert_array_equal(found, [nominal, known, nominal])
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    folder_of(tmp_path, [1])
+    try:
+        (tmp_path / "person0/\udce9.png").write_bytes(b"")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has none")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        FolderFaces(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "point, reason",
+    [
+        # The picture has 24 x 20 pixels: half of that outside is still legal.
+        ("-11.9,-9.9", ""),
+        ("34.9,28.9", ""),
+        ("-12.5,3", "a landmark at (-12.5, 3), far outside its 24x20 pixels"),
+        ("36,3", "a landmark at (36, 3), far outside its 24x20 pixels"),
+        ("5,-10.5", "a landmark at (5, -10.5), far outside its 24x20 pixels"),
+        ("5,400", "a landmark at (5, 400), far outside its 24x20 pixels"),
+        ("inf,3", "a landmark at (inf, 3), far outside its 24x20 pixels"),
+        ("nan,300", ""),  # not known
+    ],
+)
+def test_landmarks_far_outside_their_image(tmp_path, point, reason):
+    folder = folder_of(tmp_path / "faces", [1, 1])
+    row = ("person1/000.png", f"9,8,15,8,12,11,{point},14,15")
+    (folder / "landmarks.csv").write_text(landmarks_of(row))
+    checked = check_images(FolderFaces(folder), tmp_path / "bad.txt", limit=1, progress=False)
+    bad = (tmp_path / "bad.txt").read_text()
+    assert bad == (f"person1/000.png\t{reason}\n" if reason else "")
+    assert len(checked) == (1 if reason else 2)
+
+
+class Album:
+    """Photographs in memory; image i shows photograph photographs[i] of identity labels[i]."""
+
+    def __init__(self, labels, photographs):
+        self.labels = np.array(labels, np.int32)
+        self.identities = [f"person{i}" for i in range(max(labels) + 1)]
+        self.photographs = photographs
+        self._photographs = tf.constant(photographs)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def name(self, i):
+        return f"person{self.labels[i]}/{i}.png"
+
+    def load(self, index):
+        number = tf.gather(self._photographs, index)
+        # 0 and 1 have the same bytes in other shapes; 2 and 3 differ in one byte.
+        colour = tf.gather([1, 1, 2, 2, 4, 5, 6, 7], number)
+        changed = tf.cast((tf.range(16 * 32 * 3) == 100) & (number == 3), tf.int32)
+        shape = tf.where(number == 1, (32, 16, 3), (16, 32, 3))
+        return tf.cast(tf.reshape(colour + changed, shape), tf.uint8), tf.fill((5, 2), np.nan)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=12))
+def test_no_photograph_is_left_twice(tmp_path_factory, images):
+    images.sort(key=lambda image: image[0])
+    labels, photographs = zip(*[(0, 6), *images])
+    album = Album(np.unique(labels, return_inverse=True)[1].tolist(), photographs)
+    bad = tmp_path_factory.mktemp("album") / "bad.txt"
+    checked = check_images(album, bad, progress=False)
+
+    owners = {p: {a for a, b in zip(labels, photographs) if b == p} for p in photographs}
+    kept = [i for i in range(len(album)) if album.name(i) in map(checked.name, range(len(checked)))]
+    first = {p: photographs.index(p) for p in photographs if len(owners[p]) == 1}
+    assert kept == sorted(first.values())
+    reasons = dict(line.split("\t") for line in bad.read_text().splitlines())
+    assert len(reasons) == len(album) - len(kept)
+    for i in set(range(len(album))) - set(kept):
+        reason = reasons[album.name(i)]
+        named = next(j for j in range(len(album)) if reason.split()[4].strip(",") == album.name(j))
+        assert photographs[named] == photographs[i] and named != i
+        assert (album.labels[named] != album.labels[i]) == ("of another identity" in reason)
+
+
+def test_copies_do_not_count_as_bad(tmp_path, caplog):
+    album = Album([0] * 6 + [1] * 6, [0, 1, 2, 3, 2, 4] + [4, 5, 5, 5, 6, 7])
+    with caplog.at_level("WARNING", logger="absl"):
+        checked = check_images(album, tmp_path / "bad.txt", limit=0, progress=False)
+    assert "Left out 5 of 12 images as copies" in caplog.text
+    assert (tmp_path / "bad.txt").read_text().splitlines() == [
+        "person0/4.png\tthe same photograph as person0/2.png",
+        "person0/5.png\tthe same photograph as person1/6.png, of another identity",
+        "person1/6.png\tthe same photograph as person0/5.png, of another identity",
+        "person1/8.png\tthe same photograph as person1/7.png",
+        "person1/9.png\tthe same photograph as person1/7.png",
+    ]
+    kept = [checked.name(i).split("/")[1] for i in range(len(checked))]
+    assert kept == [f"{i}.png" for i in (0, 1, 2, 3, 7, 10, 11)]
+    assert check_images(album, tmp_path / "bad.txt", copies=True, progress=False) is album
+    assert (tmp_path / "bad.txt").read_text() == ""
+
+
+def test_an_album_of_copies_only(tmp_path):
+    with pytest.raises(ValueError, match="Every image is a copy"):
+        check_images(Album([0, 1], [2, 2]), tmp_path / "bad.txt", progress=False)
+
+
+def test_excluded_images_are_not_even_read(tmp_path):
+    folder = folder_of(tmp_path / "faces", [2, 2])
+    (folder / "person0/a name ñ.png").write_bytes(b"broken")
+    lines = ["\ufeffperson0/a name ñ.png\tthe reason", "", "person1/000.png", "person1/000.png"]
+    (tmp_path / "exclude.txt").write_bytes("\r\n".join(lines).encode())
+    checked = check_images(
+        FolderFaces(folder),
+        tmp_path / "bad.txt",
+        exclude=tmp_path / "exclude.txt",
+        limit=0,
+        progress=False,
+    )
+    names = [checked.name(i) for i in range(len(checked))]
+    assert names == ["person0/000.png", "person0/001.png", "person1/001.png"]
+    assert (tmp_path / "bad.txt").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (b"person0/000.png\nperson0/9.png\nperson0/8.png\n", "2 names .* is person0/8.png"),
+        (b"person0/000.png\nperson0/001.png\n", "leaves out every image"),
+        (b"\xff\xd8\xff", "not UTF-8"),
+    ],
+)
+def test_bad_lists_of_excluded_images(tmp_path, text, message):
+    faces = FolderFaces(folder_of(tmp_path / "faces", [2]))
+    (tmp_path / "exclude.txt").write_bytes(text)
+    with pytest.raises(ValueError, match=message) as error:
+        check_images(faces, tmp_path / "bad.txt", exclude=tmp_path / "exclude.txt")
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_list_of_excluded_images(tmp_path):
+    faces = FolderFaces(folder_of(tmp_path / "faces", [2]))
+    with pytest.raises(FileNotFoundError, match="No file .*nowhere.txt of images to leave out"):
+        check_images(faces, tmp_path / "bad.txt", exclude=tmp_path / "nowhere.txt")
