@@ -75,8 +75,8 @@ class FolderFaces:
         table = read_landmarks(table_path)
         missing = 0
         for i, name in enumerate(self._names):
-            if name in table:
-                found[i] = table[name]
+            if name.strip() in table:  # without blanks at its ends, as the table is read
+                found[i] = table[name.strip()]
             else:
                 missing += 1
         if missing:
