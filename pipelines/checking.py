@@ -58,7 +58,7 @@ def check_images(
         source = _without(source, exclude)
     facts = _read_all(source, progress)
     suspects = _suspects(facts, min_size)
-    bad = {i: reason for i in suspects if (reason := _reason(source, i, min_size))}
+    bad = {i: reason for i in suspects if (reason := unusable(source, i, min_size))}
     read = np.flatnonzero(facts["size"].any(axis=1))
     copied = {} if copies else _copies(source, facts, np.setdiff1d(read, [*bad]))
     reasons = {**bad, **copied}
@@ -165,8 +165,14 @@ def _suspects(facts, min_size):
     return np.flatnonzero((facts["size"].min(axis=1) < min_size) | (facts["outside"] > OUTSIDE))
 
 
-def _reason(source, index, min_size):
-    """Why an image cannot be used, in one line; empty if it can."""
+def unusable(source, index, min_size=16):
+    """Why an image cannot be used, in one line; empty if it can.
+
+    Args:
+        source: source of faces.
+        index: number of the image.
+        min_size: least height and width in pixels.
+    """
     try:
         image, landmarks = source.load(tf.constant(index, tf.int64))
     except tf.errors.OpError as error:

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from matplotlib.figure import Figure
 
-from sparseface_tf.files import write_atomically
+from pipelines.files import write_atomically
 
 GAP = 8  # pixels between images
 TEXT = 11  # height of letters in pixels, without space between lines

@@ -70,7 +70,7 @@ class FolderFaces:
             logging.info("%s has no landmarks.csv: its images are %s.", self.path, instead)
         elif landmarks is not None:
             table = read_landmarks(table_path)
-            missing = len(self) - sum(name in table for name in self._names)
+            missing = len(self) - sum(name.strip() in table for name in self._names)
             if missing:
                 logging.warning(
                     "%d of %d images have no row in %s and are %s.",
@@ -80,7 +80,7 @@ class FolderFaces:
                     instead,
                 )
         for i, name in enumerate(self._names):
-            found[i] = table.get(name, np.nan)
+            found[i] = table.get(name.strip(), np.nan)  # as the table is read
         if nominal is not None:
             found[np.isnan(found).any((1, 2))] = nominal
         return found

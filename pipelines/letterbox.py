@@ -1,0 +1,82 @@
+"""Photographs of any size fitted into one square, and points carried there and back."""
+
+import numpy as np
+import tensorflow as tf
+
+# Fills the square beside and below the photograph; near 0 for networks that take -1 … 1.
+GREY = 128
+
+
+def letterbox(image, size, turns=0):
+    """Turns an image and fits it into the upper left corner of a square.
+
+    Its longest side becomes that of the square, whether it is reduced or enlarged for that.
+
+    Args:
+        image: uint8 tensor (height, width, 3).
+        size: side of the square in pixels.
+        turns: scalar integer, quarter turns to the left, applied after fitting.
+
+    Returns:
+        uint8 tensor (size, size, 3).
+    """
+    sides = tf.cast(tf.shape(image)[:2], tf.int64)
+    longest = tf.reduce_max(sides)
+    fitted = tf.cast(_fitted(sides, longest, size), tf.int32)
+    # The area method reads uint8 as it is: a large photograph never becomes floating point.
+    image = tf.cond(
+        longest > size,
+        lambda: tf.image.resize(image, fitted, method="area"),
+        lambda: tf.image.resize(image, fitted),
+    )
+    image = tf.cast(tf.round(image), tf.uint8)
+    image = tf.image.rot90(image, tf.cast(turns, tf.int32) % 4)
+    below, beside = tf.unstack(size - tf.shape(image)[:2])
+    image = tf.pad(image, [[0, below], [0, beside], [0, 0]], constant_values=GREY)
+    return tf.ensure_shape(image, (size, size, 3))
+
+
+def fitted_size(height, width, size, turns=0):
+    """Height and width, in pixels of the square, of what `letterbox` makes of an image."""
+    longest = max(height, width)
+    sides = _fitted(height, longest, size), _fitted(width, longest, size)
+    return sides[::-1] if turns % 2 else sides
+
+
+def to_stored(points, height, width, size, turns=0):
+    """Points of the square in pixels of the stored image.
+
+    Args:
+        points: real array (..., 2), x and y in pixels of the square.
+        height, width: size of the stored image.
+        size, turns: those given to `letterbox`.
+
+    Returns:
+        float64 array (..., 2), x and y in pixels of the stored image; integers are at the centres
+        of pixels, here as there.
+    """
+    points = _turned(points, *fitted_size(height, width, size, turns), -turns)
+    fitted_height, fitted_width = fitted_size(height, width, size)
+    return (points + 0.5) * [width / fitted_width, height / fitted_height] - 0.5
+
+
+def from_stored(points, height, width, size, turns=0):
+    """Points of the stored image in pixels of the square; the inverse of `to_stored`."""
+    fitted_height, fitted_width = fitted_size(height, width, size)
+    points = (np.asarray(points) + 0.5) * [fitted_width / width, fitted_height / height] - 0.5
+    return _turned(points, fitted_height, fitted_width, turns)
+
+
+def _fitted(side, longest, size):
+    # Integers only, so that numbers and tensors give the same; rounded up, so that no side is 0.
+    return -(-side * size // longest)
+
+
+def _turned(points, height, width, turns):
+    """Where points of an image (height, width) are after quarter turns to the left."""
+    points = np.asarray(points, np.float64)
+    for _ in range(turns % 4):
+        x, y = points[..., 0], points[..., 1]
+        points = np.stack([y, width - 1 - x], -1)
+        height, width = width, height
+    return points
