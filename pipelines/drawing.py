@@ -11,10 +11,12 @@ from pipelines.contact_sheet import contact_sheet
 from pipelines.regions import crop_regions
 
 EXAMPLES = 4
+COLUMNS = 5
+GAP = 2  # pixels between the two of a pair
 
 
 def draw_regions(faces, regions, path, examples=EXAMPLES):
-    """Writes a contact sheet of regions: one row for each, of the same faces and mirrored ones.
+    """Writes a contact sheet of regions: of every face all of them, each beside its mirrored one.
 
     Args:
         faces: source of faces.
@@ -22,14 +24,23 @@ def draw_regions(faces, regions, path, examples=EXAMPLES):
         path: the PNG to write.
         examples: number of faces, drawn evenly from the source.
     """
-    columns = []
+    cells, names = [], []
     for index in _evenly(faces, examples):
         image, landmarks = faces.load(tf.constant(index))
-        for mirrored in (False, True):
-            columns.append(crop_regions(image, landmarks, regions, mirrored=mirrored))
-    rows = [[_pixels(column[i]) for column in columns] for i in range(len(regions))]
-    titles = [title for _ in columns[::2] for title in ("as it is", "mirrored")]
-    contact_sheet(rows, titles, path, row_titles=[region.name for region in regions])
+        plain = crop_regions(image, landmarks, regions)
+        mirrored = crop_regions(image, landmarks, regions, mirrored=True)
+        cells += _in_rows([_side_by_side(a, b) for a, b in zip(plain, mirrored)])
+        names += _in_rows([region.name for region in regions])
+    contact_sheet(cells, [], path, captions=names)
+
+
+def _side_by_side(a, b):
+    gap = np.full((a.shape[0], GAP, a.shape[2]), 255, np.uint8)
+    return np.concatenate([_pixels(a), gap, _pixels(b)], 1)
+
+
+def _in_rows(cells):
+    return [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
 
 
 def draw_augmentation(faces, region, augmentation, path, examples=EXAMPLES, seed=0):

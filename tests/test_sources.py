@@ -131,7 +131,7 @@ def test_another_file_system(folders, rendered):
         ("no such folder", FileNotFoundError, "No folder no such folder: give 'synthetic', 'lfw'"),
         ("casia:train", ValueError, "casia:train: there are no faces of the kind 'casia'; give"),
         ("/no such place/set*/", FileNotFoundError, "No folder matches /no such place/set"),
-        ("nowhere://faces", OSError, "nowhere://faces cannot be read: .*nowhere"),
+        ("nowhere://faces", OSError, "nowhere://faces"),
         ("ram://nothing here", FileNotFoundError, "No folder ram://nothing here"),
         ("tfds:", ValueError, "tfds: names no data set"),
         ("tfds:no_such_faces", ValueError, "tfds:no_such_faces: .*no_such_faces not found"),
