@@ -63,8 +63,8 @@ def main(argv):
 def train(run):
     """Trains one experiment, or what is left of it."""
     keras.backend.clear_session()
-    stages = Stages(run)
     with one_line_errors(ValueError, OSError):
+        stages = Stages(run)
         stages.prepare()
     # An image that has gone, a disk that is full.
     kept = ". What is finished is kept; the same command goes on from there."

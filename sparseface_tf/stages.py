@@ -49,6 +49,7 @@ class Stages:
     def __init__(self, experiment):
         self.experiment = experiment
         self.stages = [(None, None), *experiment.stages()]
+        self.region = experiment.region_of_face()
 
     def prepare(self):
         """Claims the output folder, opens the data and builds the network.
@@ -58,7 +59,6 @@ class Stages:
         """
         experiment = self.experiment
         experiment.check()
-        self.region = experiment.region_of_face()
         keras.utils.set_random_seed(experiment.seed)
         if experiment.deterministic:
             tf.config.experimental.enable_op_determinism()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from pipelines.checking import check_images
 from pipelines.folder import FolderFaces
 from pipelines.landmarks import LANDMARKS
-from pipelines.subset import Subset, split_identities
+from pipelines.subset import Subset, cap_images, split_identities
 
 HEADER = "path,confidence," + ",".join(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 
@@ -381,3 +381,17 @@ def test_a_missing_list_of_excluded_images(tmp_path):
     faces = FolderFaces(folder_of(tmp_path / "faces", [2]))
     with pytest.raises(FileNotFoundError, match="No file .*nowhere.txt of images to leave out"):
         check_images(faces, tmp_path / "bad.txt", exclude=tmp_path / "nowhere.txt")
+
+
+def test_a_cap_on_images_of_an_identity(tmp_path):
+    faces = FolderFaces(folder_of(tmp_path, [1, 9, 4, 5]))
+    assert cap_images(faces, 0, seed=0) is faces
+    assert cap_images(faces, 9, seed=0) is faces
+    capped = cap_images(faces, 4, seed=0)
+    assert np.bincount(capped.labels).tolist() == [1, 4, 4, 4]
+    assert set(range(14)) - set(capped.indices) < set(range(1, 10)) | set(range(14, 19))
+    np.testing.assert_array_equal(cap_images(faces, 4, seed=0).indices, capped.indices)
+    others = {tuple(cap_images(faces, 4, seed=seed).indices) for seed in range(10)}
+    assert len(others) > 5
+    # Every image of an identity has its chance.
+    assert {i for indices in others for i in indices} >= set(range(1, 10))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.alignment import TEMPLATE
 from pipelines.augmentation import Augmentation
-from pipelines.batches import image_batches, pair_batches
+from pipelines.batches import image_batches, pair_batches, served
 from pipelines.pairs import PairSampler, held_out_pairs
 from pipelines.regions import WHOLE_FACE, Region
 
@@ -268,3 +268,24 @@ def test_unordered_batches_are_whole():
     # Those that were ahead when the 30 were complete are missing instead of some of them.
     known = {images.tobytes() for images, _ in ordered}
     assert sum(images.tobytes() in known for images, _ in unordered) >= 26
+
+
+def test_a_data_service_gives_every_batch_once():
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    workers = [
+        service.WorkerServer(
+            service.WorkerConfig(dispatcher.target.split("://")[1], heartbeat_interval_ms=100)
+        )
+        for _ in range(2)
+    ]
+    faces = ColouredFaces([4] * 6)
+    batches = pair_batches(faces, pairs=4, seed=2, ordered=False)
+    known = [images.tobytes() for images, _ in batches.take(120).as_numpy_iterator()]
+    given = served(batches, dispatcher.target)
+    assert given.element_spec == batches.element_spec
+    found = [images.tobytes() for images, _ in given.take(40).as_numpy_iterator()]
+    # Both workers run ahead, by a few batches each.
+    assert len(set(found)) == 40 and set(found) < set(known)
+    assert served(batches, "") is batches
+    del workers

@@ -12,6 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sparseface_tf.experiment import Experiment
 from sparseface_tf.sparsify import load_masks
@@ -180,3 +181,37 @@ def test_errors_have_no_traceback(tmp_path):
     assert printed.strip().splitlines()[-1].startswith("error: --sparsify=2-f: S is the fraction")
     assert "Traceback" not in printed
     assert not (ROOT / "x").exists()
+
+
+def test_regions_are_trained_one_after_another(tmp_path):
+    arguments = [
+        *("--flagfile=flags/stage0.cfg", *TINY, "--steps=2", "--region=nose,face_grey"),
+        *("--rotation=5", "--blur=1", f"--output={tmp_path}"),
+    ]
+    code, printed = train(*arguments)
+    assert code == 0, printed
+    table = (tmp_path / "regions.md").read_text()
+    assert table in printed
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["nose", "face_grey"]
+    for region, shape in (("nose", (48, 48, 3)), ("face_grey", (56, 48, 1))):
+        path = tmp_path / region / "stage0" / "model.keras"
+        assert keras.models.load_model(path).input_shape[1:] == shape
+    # The same command again finds everything done.
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.keras")}
+    code, printed = train(*arguments)
+    assert code == 0 and table in printed
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.keras")}
+
+
+def test_contact_sheets_are_drawn_and_nothing_else(tmp_path):
+    regions, augmentation = tmp_path / "regions.png", tmp_path / "augmentation.png"
+    code, printed = train(
+        *("--steps=1", "--identities=6", "--images_per_identity=2", "--region=all", "--shift=0.1"),
+        *(f"--draw_regions={regions}", f"--draw_augmentation={augmentation}"),
+        f"--output={tmp_path / 'run'}",
+    )
+    assert code == 0, printed
+    for path in (regions, augmentation):
+        picture = tf.io.decode_png(path.read_bytes(), channels=3).numpy()
+        assert picture.std() > 20 and min(picture.shape[:2]) > 300
+    assert not (tmp_path / "run").exists()
