@@ -25,8 +25,8 @@ class Windows:
         shards: shards in a window.
 
     Attributes:
-        steps: mini-batches drawn from each window, so many that an epoch draws each image twice, as
-            one of the same pair and as one of different.
+        steps: mini-batches drawn from each window, so many that those of an epoch have as many
+            images as there are.
 
     Raises:
         ValueError: if some window could have no pair.
