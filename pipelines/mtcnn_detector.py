@@ -12,6 +12,10 @@ class MtcnnDetector:
     Its smallest face stays at the package's default: with a larger one the last level of its
     image pyramid is smaller than its network, and the package takes that error for an image, and
     indeed a whole batch, without faces.
+
+    The package sorts the candidates of a batch together, those of equal scores in no fixed order,
+    so what else is in the batch can move landmarks a little: those of 6 in 120 photographs, by at
+    most 6 % of the distance between the eyes, when batches of 16 became batches of 8.
     """
 
     def __init__(self):
