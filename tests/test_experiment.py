@@ -42,6 +42,8 @@ def test_stages_are_read_in_order():
         (dict(learning_rate=0.0), "--learning_rate"),
         (dict(dropout_f=1.0), "--dropout_f"),
         (dict(test_pairs="pairs.txt"), "belong together"),
+        (dict(test_data="faces"), "belong together"),
+        (dict(exclude="exclude.txt"), "--exclude names images of --data"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(settings, message):
