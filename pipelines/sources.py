@@ -80,9 +80,15 @@ def _open_folders(name, landmarks):
         return JoinedFaces(
             {part: _open_folder(f, landmarks) for part, f in zip(_parts(folders), folders)}
         )
-    # Two letters or more, or it is a drive; gs:// and the like are file systems.
-    if scheme := re.match(r"(\w{2,}):(?!//)", name):
-        raise ValueError(f"{name}: there are no faces of the kind '{scheme[1]}'; give {NAMES}.")
+    scheme, _, place = name.partition(":")
+    if place.startswith("//"):
+        try:
+            # It says if the file system is unknown, or does not let us in.
+            tf.io.gfile.stat(name)
+        except tf.errors.NotFoundError:
+            pass
+    elif re.fullmatch(r"\w{2,}", scheme) and place:  # one letter would be a drive
+        raise ValueError(f"{name}: there are no faces of the kind '{scheme}'; give {NAMES}.")
     raise FileNotFoundError(f"No folder {name}: give {NAMES}.")
 
 

@@ -46,6 +46,8 @@ def test_stages_are_read_in_order():
         (dict(max_images=1), "--max_images must be 0 or at least 2"),
         (dict(data_service="grpc://host:1"), "add --noordered"),
         (dict(sampling="people"), "--sampling must be one of images, identities"),
+        (dict(test_data="faces"), "belong together"),
+        (dict(exclude="exclude.txt"), "--exclude names images of --data"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(settings, message):

@@ -299,7 +299,7 @@ class Album:
         return tf.cast(tf.reshape(colour + changed, shape), tf.uint8), tf.fill((5, 2), np.nan)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=12))
 def test_no_photograph_is_left_twice(tmp_path_factory, images):
     images.sort(key=lambda image: image[0])
