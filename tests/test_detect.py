@@ -414,8 +414,8 @@ def test_alignment_sheet(tmp_path):
     pytest.importorskip("matplotlib")
     from matplotlib.image import imread
 
-    from pipelines.alignment import align
     from pipelines.alignment_sheet import alignment_sheet
+    from pipelines.regions import WHOLE_FACE, crop_region
 
     folder_of(tmp_path, 7)
     path = tmp_path / "alignment.png"
@@ -429,7 +429,8 @@ def test_alignment_sheet(tmp_path):
     assert sheet.shape[0] > 2 * 224 and sheet.shape[1] > 4 * (224 + 192)
     source = FolderFaces(tmp_path)
     for i in (0, 6):  # the first and the last
-        crop = np.round(align(*source.load(i), 112, 96)).astype(np.uint8).repeat(2, 0).repeat(2, 1)
+        crop = np.round(crop_region(*source.load(i), WHOLE_FACE)).astype(np.uint8)
+        crop = crop.repeat(2, 0).repeat(2, 1)
         tops = range(sheet.shape[0] - 224)
         lefts = [8 + 224 + 8 + k * (224 + 192 + 16) for k in range(4)]
         places = [(sheet[y : y + 224, x : x + 192] == crop).all() for y in tops for x in lefts]
