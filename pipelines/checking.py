@@ -32,7 +32,7 @@ def check_images(source, bad_images_path, *, min_size=16, limit=0.01, progress=T
         ValueError: if more than `limit` of the images are bad; it names the first.
     """
     suspects = _unusable(source, min_size, progress)
-    reasons = {i: reason for i in suspects if (reason := _reason(source, i, min_size))}
+    reasons = {i: reason for i in suspects if (reason := why_unusable(source, i, min_size))}
     lines = [f"{source.name(i)}\t{reason}\n" for i, reason in reasons.items()]
     write_atomically(bad_images_path, lambda file: file.write("".join(lines).encode("utf-8")))
     if not reasons:
@@ -74,7 +74,7 @@ def _unusable(source, min_size, progress):
     return np.flatnonzero(~usable)
 
 
-def _reason(source, index, min_size):
+def why_unusable(source, index, min_size):
     """Why an image cannot be used, in one line; empty if it can."""
     try:
         image, _ = source.load(tf.constant(index, tf.int64))
