@@ -21,7 +21,7 @@ import numpy as np
 from absl import app, flags
 
 from sparseface_tf.experiment import Experiment
-from sparseface_tf.files import read_json
+from pipelines.files import read_json
 from sparseface_tf.networks import baseline_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.stages import Stages

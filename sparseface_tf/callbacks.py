@@ -14,7 +14,7 @@ import tensorflow as tf
 import tqdm
 
 from sparseface_tf.checkpoint import save_checkpoint
-from sparseface_tf.files import write_atomically
+from pipelines.files import write_atomically
 from sparseface_tf.sparsify import layer_correlations, layer_kind, sample_mask
 from sparseface_tf.verification import best_threshold
 

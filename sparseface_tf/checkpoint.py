@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 from keras import ops
 
-from sparseface_tf.files import write_atomically
+from pipelines.files import write_atomically
 
 
 def save_checkpoint(path, model, optimizer=None, **numbers):

@@ -9,7 +9,7 @@ import re
 from pipelines.augmentation import Augmentation
 from pipelines.regions import TABLE, read_regions
 from pipelines.sources import open_faces
-from sparseface_tf.files import read_json, write_json
+from pipelines.files import read_json, write_json
 from sparseface_tf.networks import LAYERS
 
 

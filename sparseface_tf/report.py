@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from sparseface_tf.files import read_json, write_atomically
+from pipelines.files import read_json, write_atomically
 
 TITLES = {"held_out": "held-out accuracy", "test": "test accuracy"}
 

@@ -22,7 +22,7 @@ from sparseface_tf.callbacks import (
     MarginCallback,
 )
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
-from sparseface_tf.files import read_json, write_atomically, write_json
+from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf.networks import LAYERS, baseline_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.schedules import SmoothDecay

@@ -3,7 +3,7 @@ import fractions
 import pytest
 
 from sparseface_tf.experiment import Experiment
-from sparseface_tf.files import read_json
+from pipelines.files import read_json
 
 
 def experiment(**kwargs):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sparseface_tf.files import write_atomically
+from pipelines.files import write_atomically
 
 
 def pack_mask(mask):
