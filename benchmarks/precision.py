@@ -62,7 +62,6 @@ def accuracy(policy, seed):
         stages = Stages(
             Experiment(
                 study=True,
-                height=56,
                 width=48,
                 width_multiplier=0.25,
                 dropout_5b=0.1,

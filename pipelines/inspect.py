@@ -42,6 +42,8 @@ def inspect(data, test_data="", output="runs/inspect", *, distance=DISTANCE, pro
     """
     if not 0 <= distance < 256:
         raise ValueError(f"The distance must be 0 to 255 bits, got {distance}.")
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise NotADirectoryError(f"{output} is no folder: give another --output.")
     start = time.monotonic()
     paths = [path for path in (data, test_data) if path]
     sources = [open_faces(path) for path in paths]

@@ -241,6 +241,12 @@ def test_bad_distance(tmp_path):
             inspect(str(tmp_path), output=str(tmp_path), distance=distance, progress=False)
 
 
+def test_output_that_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file is no folder"):
+        inspect("synthetic", output=str(tmp_path / "file"), progress=False)
+
+
 def test_command(tmp_path):
     command = [sys.executable, "-m", "pipelines.inspect", f"--data={tmp_path / 'nowhere'}"]
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
