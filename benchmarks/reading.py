@@ -29,13 +29,14 @@ from pipelines.write_records import write_records
 _READ = flags.DEFINE_integer("read", 1024, "Images to read for each figure.", lower_bound=128)
 
 
-def speed_of(batches, images):
-    """Images a second of a dataset of batches, after the first one."""
+def speed_of(batches, number, ahead=1):
+    """Batches a second of a dataset of them, after those that may lie ready."""
     batches = iter(batches)
-    next(batches)
+    for _ in range(ahead):
+        next(batches)
     start = time.perf_counter()
     for count, _ in enumerate(batches, 1):
-        if count == images:
+        if count == number:
             break
     return count / (time.perf_counter() - start)
 
@@ -79,13 +80,14 @@ def main(argv):
         print(f"all 25 regions  {every:8.0f} images/s: {one / every:.2f} times one (goal: below 6)")
 
         endless = dict(pairs=64, region=WHOLE_FACE)
-        batches = _READ.value // 128
-        pairs = 128 * speed_of(pair_batches(faces, **endless), batches)
+        # Many batches lie ready when the clock is started.
+        batches, ahead = max(80, _READ.value // 128), 20
+        pairs = 128 * speed_of(pair_batches(faces, **endless), batches, ahead)
         print(f"pairs, folder   {pairs:8.0f} images/s")
         for encoding in ("original", "pixels"):
             path = os.path.join(temporary, encoding)
             write_records(faces, path, encoding=encoding, progress=False)
-            records = 128 * speed_of(pair_batches(RecordFaces(path), **endless), batches)
+            records = 128 * speed_of(pair_batches(RecordFaces(path), **endless), batches, ahead)
             print(
                 f"records, {encoding:8s}{records:6.0f} images/s: ratio {records / pairs:.2f} "
                 "(goal: at least 1.3)"
