@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from pipelines.batches import pair_batches
 from pipelines.folder import FolderFaces
-from pipelines.landmarks import LANDMARKS
+from pipelines.landmarks import NUMBERS
 from pipelines.regions import WHOLE_FACE
 from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.experiment import Experiment
@@ -58,7 +58,7 @@ def render(folder):
     )
     with open(os.path.join(folder, "landmarks.csv"), "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["path", *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")])
+        table.writerow(["path", *NUMBERS])
         for i, image, landmarks in pictures.as_numpy_iterator():
             name = os.path.splitext(faces.name(i))[0] + ".jpg"
             os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)

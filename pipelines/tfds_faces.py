@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from pipelines.files import write_atomically
 from pipelines.folder import FolderFaces
-from pipelines.landmarks import LANDMARKS
+from pipelines.landmarks import LANDMARKS, NUMBERS
 
 # What the feature is called that says who is in an image; the first one there counts.
 IDENTITY = (
@@ -217,7 +217,7 @@ def _export_landmarks(builder, split, keys, folder):
     names = _exported(folder)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["path", *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")])
+    rows.writerow(["path", *NUMBERS])
     rows.writerows([names[i], *xy] for i, xy in enumerate(points.reshape(-1, 10).tolist()))
     write_atomically(
         os.path.join(folder, "landmarks.csv"), lambda file: file.write(text.getvalue().encode())

@@ -59,8 +59,8 @@ def write_records(
         source: source of faces, with nothing in it that cannot be read (`check_images`).
         path: the folder; any path that `tf.io.gfile` writes.
         images_per_shard, group, seed: see `plan_shards`.
-        encoding: "original" keeps the images' files as they are; "pixels" decodes them, which is
-            faster to read and some ten times larger.
+        encoding: "original" keeps the images' files as they are; "pixels" decodes them, which
+            saves decoding at each reading and takes some ten times the space.
         progress: show a progress bar.
 
     Raises:

@@ -54,7 +54,7 @@ class Experiment:
     )
     max_images: int = setting(0, "Training images of an identity at most; 0: all of them.")
     ordered: bool = setting(
-        True, "The same batches on every run; --noordered is faster where files are slow to come."
+        True, "The same order of batches on every run; --noordered lets quick ones overtake."
     )
     data_service: str = setting(
         "", "Address of a tf.data service that makes the training batches (needs --noordered)."

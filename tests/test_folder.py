@@ -8,10 +8,10 @@ from hypothesis import given, settings
 
 from pipelines.checking import check_images
 from pipelines.folder import FolderFaces
-from pipelines.landmarks import LANDMARKS
+from pipelines.landmarks import NUMBERS
 from pipelines.subset import Subset, cap_images, split_identities
 
-HEADER = "path,confidence," + ",".join(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
+HEADER = "path,confidence," + ",".join(NUMBERS)
 
 
 def picture(seed, height=20, width=24, channels=3):
