@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 # Where the landmarks of an aligned face are in a crop of 112 x 96 pixels: x and y of the viewer's
@@ -61,7 +62,7 @@ def similarity(source, target):
 
 
 def face_frame(landmarks, size):
-    """Where a face is in its image, and its landmarks, in the frame of an aligned face.
+    """Where a face is in its image: the frame of an aligned face, and the landmarks.
 
     The frame is that of a crop of 112 x 96 pixels. Without landmarks the face is taken as roughly
     aligned already: the frame is the largest central part of its shape, the landmarks are those
@@ -74,51 +75,93 @@ def face_frame(landmarks, size):
 
     Returns:
         c, d: complex128 scalars; point z = x + iy of the frame is point c z + d of the image.
-        points: complex128 tensor (5,), the landmarks in the frame.
+        points: complex128 tensor (5,), the landmarks in the image.
     """
     height, width = FRAME
-    expected = tf.complex(*tf.unstack(template(height, width), axis=-1))
     a, b = similarity(landmarks, template(height, width))
     c, d = 1 / a, -b / a
-    points = a * tf.complex(*tf.unstack(tf.cast(landmarks, tf.float64), axis=-1)) + b
 
-    size = tf.cast(size, tf.float64)
-    step = tf.reduce_min(size / FRAME)
-    corner = (size - step * FRAME) / 2 + step / 2 - 0.5
+    def as_detected():
+        return c, d, tf.complex(*tf.unstack(tf.cast(landmarks, tf.float64), axis=-1))
+
+    def as_expected():
+        real_size = tf.cast(size, tf.float64)
+        step = tf.reduce_min(real_size / FRAME)
+        corner = (real_size - step * FRAME) / 2 + step / 2 - 0.5
+        step, corner = tf.complex(step, tf.zeros_like(step)), tf.complex(corner[1], corner[0])
+        return step, corner, step * tf.complex(*np.array(TEMPLATE).T) + corner
+
     # NaN where landmarks are not known, not finite where they all lie in one point.
-    known = tf.reduce_all(tf.math.is_finite(tf.math.abs([c, d])))
-    return (
-        tf.where(known, c, tf.complex(step, tf.zeros_like(step))),
-        tf.where(known, d, tf.complex(corner[1], corner[0])),
-        tf.where(known, points, expected),
-    )
+    return tf.cond(tf.math.is_finite(tf.abs(c) + tf.abs(d)), as_detected, as_expected)
 
 
-def sample(image, c, d, height, width):
+def sample(image, c, d, height, width, *, mirrored=False, grey=False):
     """Cuts a rotated and scaled rectangle out of an image.
+
+    The few operations that most images need run for all; each costs some microseconds, in all
+    more than the sampling itself.
 
     Args:
         image: tensor (h, w, channels) of any real type.
         c, d: complex128 scalars; pixel z = x + iy of the crop is taken at point c z + d of the
             image, integers at the centres of pixels.
         height, width: size of the crop in pixels, integers or integer tensors.
+        mirrored: boolean or scalar tensor; mirrors the crop, not what it is taken from.
+        grey: whether to make one channel of three.
 
     Returns:
         float32 tensor (height, width, channels) in the range of the image, sampled bilinearly;
         0 where the image has no pixels.
     """
-    channels = image.shape[-1]
-    size = tf.cast(tf.shape(image)[:2], tf.float64)
+    size = tf.shape(image)[:2]
+    c_x, c_y, d_x, d_y = tf.math.real(c), tf.math.imag(c), tf.math.real(d), tf.math.imag(d)
+    # Point (x, y, 1) of the crop to (x, y) of the image.
+    matrix = tf.stack([[c_x, -c_y, d_x], [c_y, c_x, d_y]])
     step = tf.abs(c)  # source pixels to a pixel of the crop
+
+    def whole():
+        return tf.cast(image, tf.float32), matrix
+
+    def part():
+        return _reduced_part(image, tf.cast(size, tf.float64), step, matrix, height, width)
+
+    # A larger image is not converted whole.
+    small = tf.reduce_prod(size) <= 8 * height * width
+    source, matrix = tf.cond(small & (step * PREFILTER_BELOW < 1), whole, part)
+    if grey and image.shape[-1] == 3:
+        source = tf.image.rgb_to_grayscale(source)
+
+    # The first column belongs to x, which runs from the other side of a mirrored crop.
+    across = matrix[:, 0] * tf.cast(mirrored, tf.float64)
+    last = tf.cast(width - 1, tf.float64)
+    matrix += tf.stack([-2 * across, tf.zeros_like(across), across * last], axis=1)
+    crop = tf.raw_ops.ImageProjectiveTransformV3(
+        images=source[None],
+        transforms=tf.cast(tf.pad(tf.reshape(matrix, (1, 6)), [(0, 0), (0, 2)]), tf.float32),
+        output_shape=tf.stack([height, width]),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )[0]
+    # All of the shape is stated: a training step compiled for an unknown number of channels is a
+    # fifth slower.
+    known = [None if tf.is_tensor(side) else side for side in (height, width)]
+    return tf.ensure_shape(crop, (*known, source.shape[-1]))
+
+
+def _reduced_part(image, size, step, matrix, height, width):
+    """The part of an image around a crop, with less pixels if the crop has many fewer.
+
+    Returns:
+        The part, float32, and the matrix that leads from the crop to it.
+    """
     # Halve the source as often as the scale asks for: below 0.6 once, below 0.3 twice, …
     halvings = tf.floor(1 + tf.math.log(step * PREFILTER_BELOW) / math.log(2))
     factor = 2 ** tf.maximum(halvings, tf.zeros_like(halvings))
-
-    # Only the part around the crop is converted and reduced: photographs may be large.
     right, below = tf.cast(width, tf.float64), tf.cast(height, tf.float64)
-    zero = tf.zeros_like(right)
-    corners = c * tf.complex(tf.stack([zero, right] * 2), tf.stack([zero, zero, below, below])) + d
-    corners = tf.stack([tf.math.imag(corners), tf.math.real(corners)])
+    zero, one = tf.zeros_like(right), tf.ones_like(right)
+    corners = tf.stack([[zero, right, zero, right], [zero, zero, below, below], [one] * 4])
+    corners = tf.reverse(matrix @ corners, [0])  # y before x, as in sizes
     margin = 2 * (factor + step)
     # On multiples of the factor, so that a cut does not shift what is averaged.
     begin = tf.floor((tf.reduce_min(corners, axis=1) - margin) / factor) * factor
@@ -137,21 +180,6 @@ def sample(image, c, d, height, width):
         lambda: tf.image.resize(image, tf.cast(reduced, tf.int32), antialias=True),
         lambda: image,
     )
-
-    # The op's matrix takes (x, y) of the crop to (x, y) of the reduced part.
-    f_y, f_x = tf.unstack(reduced / part)
-    c_x, c_y = tf.math.real(c), tf.math.imag(c)
-    x_row = [f_x * c_x, -f_x * c_y, f_x * (tf.math.real(d) - begin[1] + 0.5) - 0.5]
-    y_row = [f_y * c_y, f_y * c_x, f_y * (tf.math.imag(d) - begin[0] + 0.5) - 0.5]
-    crop = tf.raw_ops.ImageProjectiveTransformV3(
-        images=image[None],
-        transforms=tf.cast(tf.stack([[*x_row, *y_row, 0.0, 0.0]]), tf.float32),
-        output_shape=tf.stack([height, width]),
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )[0]
-    # All of the shape is stated: a training step compiled for an unknown number of channels is a
-    # fifth slower.
-    known = [None if tf.is_tensor(side) else side for side in (height, width)]
-    return tf.ensure_shape(crop, (*known, channels))
+    shrunk, begin = tf.reverse(reduced / part, [0]), tf.reverse(begin, [0])
+    offset = shrunk * (matrix[:, 2] - begin + 0.5) - 0.5
+    return image, tf.concat([shrunk[:, None] * matrix[:, :2], offset[:, None]], axis=1)

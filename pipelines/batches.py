@@ -182,16 +182,18 @@ def region_batches(source, regions, indices=None, *, batch=32, mirrored=False):
     indices = np.arange(len(source)) if indices is None else np.asarray(indices)
 
     def load(index):
-        crops = crop_regions(*source.load(index), regions, mirrored=mirrored)
-        return tuple(_normalised(crop) for crop in crops)
+        image, landmarks = source.load(index)
+        return tuple(
+            crop_regions(image, landmarks, regions, mirrored=mirrored, change=_normalised)
+        )
 
     images = tf.data.Dataset.from_tensor_slices(indices.astype(np.int64))
     return _prefetched(images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch), True)
 
 
-def _normalised(crop):
+def _normalised(pixels):
     """[0, 255] to about [-1, 1]."""
-    return (crop - 127.5) / 128.0
+    return (pixels - 127.5) / 128.0
 
 
 def _prefetched(dataset, ordered):

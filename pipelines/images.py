@@ -24,19 +24,28 @@ def decode(content):
     Raises:
         tf.errors.OpError: if it is no such file, or broken; in a tf.data graph when it runs.
     """
+    # Most images are JPEG: they are spared the questions that other files raise.
+    image = tf.cond(tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: _decode(content))
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def _decode_jpeg(content):
+    unclear = _refuse(
+        _unclear_inks(content),
+        "a CMYK JPEG without Adobe's mark, which may be a negative or not: save it as RGB",
+    )
+    with tf.control_dependencies([unclear]):
+        return tf.io.decode_jpeg(content, channels=3)
+
+
+def _decode(content):
     header = tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=58), tf.int32)
     is_bmp = (header[0] == ord("B")) & (header[1] == ord("M"))
     # tf.io.decode_image takes every BMP's pixels for grey or BGR.
-    checks = [
-        _refuse(
-            is_bmp & ~_plain_bmp(header), "cut short, or a BMP file of a rare kind: save it as PNG"
-        ),
-        _refuse(
-            _unclear_inks(content),
-            "a CMYK JPEG without Adobe's mark, which may be a negative or not: save it as RGB",
-        ),
-    ]
-    with tf.control_dependencies(checks):
+    rare = _refuse(
+        is_bmp & ~_plain_bmp(header), "cut short, or a BMP file of a rare kind: save it as PNG"
+    )
+    with tf.control_dependencies([rare]):
         image = tf.io.decode_image(content, channels=3, expand_animations=False)
     image = tf.ensure_shape(image, (None, None, 3))
     return tf.cond(
@@ -75,18 +84,13 @@ def _number(little_endian):
 
 
 def _unclear_inks(content):
-    """Whether it is a JPEG of four inks that does not say if 255 is no ink or full ink.
+    """Whether a JPEG file is of four inks and does not say if 255 is no ink or full ink.
 
     Adobe's programs write 255 for no ink and leave their mark; TensorFlow goes by the mark, other
     readers always take it so.
     """
-    channels = tf.cond(
-        tf.io.is_jpeg(content),
-        lambda: tf.image.extract_jpeg_shape(content)[2],
-        lambda: tf.constant(0),
-    )
     return tf.cond(
-        channels == 4,
+        tf.image.extract_jpeg_shape(content)[2] == 4,
         lambda: ~tf.strings.regex_full_match(content, r"\C*Adobe\C*"),
         lambda: tf.constant(False),
     )

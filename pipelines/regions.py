@@ -167,24 +167,30 @@ def crop_region(image, landmarks, region, *, mirrored=False, motion=None):
         float32 tensor (region.height, region.width, region.channels) in the range of the image.
     """
     c, d, points = face_frame(landmarks, tf.shape(image)[:2])
-    centre = tf.where(mirrored, _centre(region.mirrored(), points), _centre(region, points))
-    step = _step(region)
+    weights, offset = (
+        tf.where(mirrored, other, own)
+        for own, other in zip(_centre(region), _centre(region.mirrored()))
+    )
+    centre = tf.tensordot(weights, tf.concat([points, d[None]], 0), 1) + c * offset
+    step = c * _step(region)
     if motion is not None:
         turn, shift = motion
         # Turned and scaled about the region's centre; shifted by shares of its size.
         pixels = shift * tf.constant([region.width, region.height], tf.float64)
         centre += step * tf.complex(*tf.unstack(pixels))
         step = step * turn
-    # Pixel p of the crop is at step * (p - middle) + centre in the frame, and that in the image
-    # at c times it + d.
-    middle = _middle(region.height, region.width)
-    crop = sample(
-        image, c * step, c * (centre - step * middle) + d, region.height, region.width
+    return sample(
+        image,
+        step,
+        centre - step * _middle(region.height, region.width),
+        region.height,
+        region.width,
+        mirrored=mirrored,
+        grey=region.channels == 1,
     )
-    return _in_channels(tf.where(mirrored, tf.reverse(crop, [1]), crop), region)
 
 
-def crop_regions(image, landmarks, regions, *, mirrored=False):
+def crop_regions(image, landmarks, regions, *, mirrored=False, change=lambda pixels: pixels):
     """Cuts many regions out of an image: it is sampled once, at the resolution of the finest.
 
     What one gets differs from `crop_region` by a second bilinear interpolation.
@@ -193,18 +199,18 @@ def crop_regions(image, landmarks, regions, *, mirrored=False):
         image, landmarks: see `crop_region`.
         regions: list of `Region`.
         mirrored: boolean; whether to give the regions of the mirrored face.
+        change: a linear function of pixels, such as one to another range; it is computed once for
+            all regions.
 
     Returns:
         List of float32 tensors (height, width, channels), one for each region.
     """
     c, d, points = face_frame(landmarks, tf.shape(image)[:2])
     seen = [region.mirrored() if mirrored else region for region in regions]
-    centres = tf.stack([_centre(region, points) for region in seen])
+    weights, offsets = map(tf.stack, zip(*map(_centre, seen)))
+    centres = (tf.linalg.matvec(weights, tf.concat([points, d[None]], 0)) - d) / c + offsets
     steps = tf.stack([_step(region) for region in seen])
-    sides = tf.complex(
-        tf.constant([region.width - 1.0 for region in seen], tf.float64),
-        tf.constant([region.height - 1.0 for region in seen], tf.float64),
-    )
+    sides = 2 * tf.stack([_middle(region.height, region.width) for region in seen])
     first, last = centres - steps * sides / 2, centres + steps * sides / 2
 
     # An upright canvas that holds them all. Finer than the image's own pixels it need not be.
@@ -219,36 +225,39 @@ def crop_regions(image, landmarks, regions, *, mirrored=False):
     canvas = sample(
         image, c * fine, c * corner + d, tf.cast(height, tf.int32), tf.cast(width, tf.int32)
     )
+    canvas = change(canvas)
 
-    # crop_and_resize counts positions from 0 to 1 between the centres of the outermost pixels.
-    boxes = tf.stack(
-        [
-            tf.math.imag(first) / (height - 1),
-            tf.math.real(first) / (width - 1),
-            tf.math.imag(last) / (height - 1),
-            tf.math.real(last) / (width - 1),
-        ],
-        axis=1,
-    )
+    # crop_and_resize counts positions from 0 to 1 between the centres of the outermost pixels, and
+    # mirrors where the right side is given first.
+    across, down = [tf.math.real(first), tf.math.real(last)], [tf.math.imag(first), tf.math.imag(last)]
+    left, right = reversed(across) if mirrored else across
+    boxes = tf.stack([down[0], left, down[1], right], axis=1)
+    boxes = tf.cast(boxes / (tf.stack([height, width, height, width]) - 1), tf.float32)
     crops = [None] * len(seen)
-    for size in {(region.height, region.width) for region in seen}:
-        which = [i for i, region in enumerate(seen) if (region.height, region.width) == size]
+    kinds = [(region.height, region.width, region.channels) for region in seen]
+    for kind in set(kinds):
+        which = [i for i, other in enumerate(kinds) if other == kind]
+        source = _in_channels(canvas, kind[2])
         parts = tf.image.crop_and_resize(
-            canvas[None], tf.cast(tf.gather(boxes, which), tf.float32), [0] * len(which), size
+            source[None], tf.gather(boxes, which), [0] * len(which), kind[:2]
         )
-        parts = tf.reverse(parts, [2]) if mirrored else parts
         for i, crop in zip(which, tf.unstack(parts)):
-            crops[i] = _in_channels(crop, seen[i])
+            crops[i] = crop
     return crops
 
 
-def _centre(region, points):
-    """Centre of a region in the frame of the aligned face, complex128 scalar."""
+def _centre(region):
+    """Centre of a region in an image.
+
+    Returns:
+        weights: complex128 tensor (6,), by which the five landmarks, and the place of the frame's
+            first pixel, are to be summed.
+        offset: complex128 scalar, how far from there the centre is, in the frame.
+    """
+    chosen = [name in region.landmarks for name in LANDMARKS] + [not region.landmarks]
+    weights = tf.constant(chosen, tf.complex128) / sum(chosen)
     offset = tf.constant(complex(*region.offset), tf.complex128)
-    if not region.landmarks:
-        return offset + _middle(*FRAME)
-    at = [LANDMARKS.index(name) for name in region.landmarks]
-    return offset + tf.reduce_mean(tf.gather(points, at))
+    return weights, offset if region.landmarks else offset + _middle(*FRAME)
 
 
 def _step(region):
@@ -260,5 +269,5 @@ def _middle(height, width):
     return tf.constant(complex(width - 1, height - 1) / 2, tf.complex128)
 
 
-def _in_channels(crop, region):
-    return tf.image.rgb_to_grayscale(crop) if region.channels == 1 else crop
+def _in_channels(canvas, channels):
+    return tf.image.rgb_to_grayscale(canvas) if channels == 1 else canvas

@@ -38,8 +38,8 @@ class CorrelationStatistics:
         ]
         self._mean = [np.zeros(shape) for shape in shapes]
         self._square = [np.zeros(shape) for shape in shapes]
-        # One array (columns, K, filters) for every row of outputs.
-        self._product = [None] * height
+        # For every row of outputs, and every place in the window, (columns, channels, filters).
+        self._products = [None] * height
         # Zeros stay where the inputs are padding.
         self._buffer = [np.zeros((chunk, *shape), np.float32) for shape in shapes]
         self._buffered = 0
@@ -59,10 +59,11 @@ class CorrelationStatistics:
         # Means and squares are float64.
         resident = height * products + (chunk + 4) * (inputs + outputs)
         # Centring holds three copies of one side (data, centred, transposed or squared) beside
-        # the finished other one; then come windows and product of a row.
+        # the finished other one; then come what the window sees at one place, and its products.
         centring = 3 * max(inputs, outputs) + min(inputs, outputs)
-        row = inputs + outputs + 2 * width * (geometry.fan_in + geometry.filters)
-        transient = max(chunk * centring, chunk * row + 2 * products)
+        place = inputs + outputs + 2 * width * (geometry.inputs[2] + geometry.filters)
+        products //= geometry.window[0] * geometry.window[1]
+        transient = max(chunk * centring, chunk * place + 2 * products)
         return _BYTES * resident, _BYTES * transient
 
     def update(self, inputs, outputs):
@@ -99,9 +100,9 @@ class CorrelationStatistics:
         other._flush()
         if other.count:
             bridge = self._join(other.count, other._mean, other._square)
-            bridge = [ops.convert_to_tensor(b[:, :, None], "float32") for b in bridge]
-            for row, product in enumerate(other._product):
-                self._add(row, ops.add(product, self._row_product(row, *bridge)))
+            for row, products in enumerate(other._products):
+                self._add(row, *bridge)
+                self._products[row] = [ops.add(*both) for both in zip(self._products[row], products)]
         return self
 
     def result(self):
@@ -122,23 +123,31 @@ class CorrelationStatistics:
         if self.count < 2:
             raise ValueError(f"correlations need two images or more, got {self.count}")
         rows, width, filters = self._mean[1].shape
+        # The kernel's places and channels as one axis, K. A view.
+        positions = self.geometry.outputs[:2] if self.geometry.kind == "local" else ()
+        of_all = total.reshape(*positions, self.geometry.fan_in, filters)
         scales = [
             _inverse_deviation(self.count, mean, square)
             for mean, square in zip(self._mean, self._square)
         ]
-        inputs, outputs = [ops.convert_to_tensor(scale[:, :, None]) for scale in scales]
+        inputs, outputs = scales[0][..., None], scales[1][:, :, None]
+        channels = self.geometry.inputs[2]
         for row in range(rows):
-            scale = ops.transpose(self._windows(row, inputs), (0, 2, 1))
-            r = ops.multiply(ops.multiply(self._product[row], scale), outputs[row])
-            r = ops.clip(r, -1.0, 1.0)
-            if self.geometry.kind == "conv":
-                r = ops.convert_to_numpy(ops.sum(ops.absolute(r), axis=0))
-                total += r.reshape(total.shape)
-            elif self.geometry.kind == "local":
-                at = total[self.rows[0] + row, self.columns[0] : self.columns[1]]
-                at += ops.convert_to_numpy(r).reshape(at.shape)
-            else:
-                total += ops.convert_to_numpy(r).reshape(total.shape)
+            seen = self._seen(row, inputs)
+            for place, (products, scale) in enumerate(zip(self._products[row], seen)):
+                products = ops.convert_to_numpy(products)
+                part = slice(place * channels, (place + 1) * channels)
+                # Position by position: these few passes over a matrix then stay in the cache.
+                for column in range(width):
+                    r = products[column] * scale[column]
+                    r *= outputs[row, column]
+                    np.clip(r, -1.0, 1.0, out=r)
+                    if self.geometry.kind == "conv":
+                        of_all[part] += np.abs(r, out=r)
+                    elif self.geometry.kind == "local":
+                        of_all[self.rows[0] + row, self.columns[0] + column, part] += r
+                    else:
+                        of_all[part] += r
         return total
 
     def _store(self, inputs, outputs):
@@ -159,23 +168,24 @@ class CorrelationStatistics:
         number, self._buffered = self._buffered, 0
         if not number:
             return
-        centred, means, squares = zip(*(_centre(buffer[:number]) for buffer in self._buffer))
+        # Images last and first of the two, as products want them.
+        orders = (1, 2, 3, 0), (1, 2, 0, 3)
+        centred, means, squares = zip(
+            *(_centre(buffer[:number], order) for buffer, order in zip(self._buffer, orders))
+        )
         bridge = self._join(number, means, squares)
         # The pairwise update's term for the two means has the form of one more image.
-        inputs, outputs = [
-            ops.concatenate([c, ops.convert_to_tensor(b[:, :, None], "float32")], axis=2)
-            for c, b in zip(centred, bridge)
-        ]
+        inputs, outputs = [ops.concatenate(both, axis) for *both, axis in zip(centred, bridge, (3, 2))]
         del centred
-        for row in range(len(self._product)):
-            self._add(row, self._row_product(row, inputs, outputs))
+        for row in range(len(self._products)):
+            self._add(row, inputs, outputs)
 
     def _join(self, number, means, squares):
         """Joins counts, means and squares of `number` more images to those so far.
 
         Returns:
-            A float64 array for the inputs and one for the outputs, whose products are the
-            co-moments between the two groups' means.
+            Tensors (y, x, maps, 1) for the inputs and (y, x, 1, maps) for the outputs, whose
+            products are the co-moments between the two groups' means.
         """
         total = self.count + number
         bridge = []
@@ -186,35 +196,44 @@ class CorrelationStatistics:
             self._square[side] = self._square[side] + squares[side] + difference**2
             bridge.append(difference)
         self.count = total
-        return bridge
+        inputs, outputs = (ops.convert_to_tensor(difference, "float32") for difference in bridge)
+        return inputs[..., None], outputs[:, :, None]
 
-    def _add(self, row, product):
-        so_far = self._product[row]
-        self._product[row] = product if so_far is None else ops.add(so_far, product)
+    def _add(self, row, inputs, outputs):
+        """Adds the co-moments of a row of outputs.
 
-    def _row_product(self, row, inputs, outputs):
-        """Co-moments (columns, K, filters) of a row of outputs; arguments (y, x, image, maps)."""
-        return ops.einsum("pnk,pnf->pkf", self._windows(row, inputs), outputs[row])
+        Args:
+            row: number of the row.
+            inputs: tensor (y, x, maps, images), centred.
+            outputs: tensor (y, x, images, maps), centred.
+        """
+        # One product for each place in the window: what the row sees there is a part of the
+        # inputs, while whole windows would have to be copied together.
+        products = [ops.matmul(seen, outputs[row]) for seen in self._seen(row, inputs)]
+        so_far = self._products[row]
+        if so_far is not None:
+            products = [ops.add(*both) for both in zip(so_far, products)]
+        self._products[row] = products
 
-    def _windows(self, row, inputs):
-        """What the neurons of a row see: (columns, images, K) with K in the kernel's order."""
-        if self.geometry.kind == "dense":
-            return inputs[0]
+    def _seen(self, row, inputs):
+        """What a row of outputs sees at each place in the window, in the kernel's order.
+
+        Returns:
+            Iterator over parts (columns, channels, images) of the inputs.
+        """
         (step_y, step_x), dilation = self.geometry.strides, self.geometry.dilation
         end = (self._mean[1].shape[1] - 1) * step_x + 1
-        shifted = [
-            inputs[row * step_y + dy * dilation[0], dx : dx + end : step_x]
-            for dy in range(self.geometry.window[0])
-            for dx in (n * dilation[1] for n in range(self.geometry.window[1]))
-        ]
-        return ops.concatenate(shifted, axis=-1) if len(shifted) > 1 else shifted[0]
+        for dy in range(self.geometry.window[0]):
+            line = inputs[row * step_y + dy * dilation[0]]
+            for dx in (n * dilation[1] for n in range(self.geometry.window[1])):
+                yield line[dx : dx + end : step_x]
 
 
-def _centre(data):
+def _centre(data, order):
     """Centres a chunk of activations (images, y, x, maps).
 
     Returns:
-        The centred chunk as a float32 tensor (y, x, images, maps), its means and its sums of
+        The centred chunk as a float32 tensor, its axes in that order; its means and its sums of
         squares about them as float64 arrays (y, x, maps).
     """
     # First by an image, then by the mean of what is left: that mean is of the size of the
@@ -226,7 +245,7 @@ def _centre(data):
     data = ops.subtract(data, mean)
     square = np.asarray(ops.convert_to_numpy(ops.sum(ops.square(data), axis=0)), np.float64)
     mean = pivot.astype(np.float64) + ops.convert_to_numpy(mean)
-    return ops.transpose(data, (1, 2, 0, 3)), mean, square
+    return ops.transpose(data, order), mean, square
 
 
 def _inverse_deviation(count, mean, square):
