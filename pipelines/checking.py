@@ -52,7 +52,7 @@ def check_images(
     Raises:
         FileNotFoundError: if there is no file `exclude`.
         ValueError: if more than `limit` of the images are bad, no image is left, or `exclude` names
-            one that is not in the source; it names the first.
+            none that is in the source.
     """
     if exclude:
         source = _without(source, exclude)
@@ -103,14 +103,19 @@ def _without(source, path):
     names = {line.partition("\t")[0].strip("\r") for line in lines} - {""}
     kept = [i for i in range(len(source)) if source.name(i) not in names]
     unknown = sorted(names.difference(map(source.name, range(len(source)))))
-    if unknown:
+    if unknown and len(unknown) == len(names):
         raise ValueError(
-            f"{len(unknown)} names in {path} are not among the images, the first is {unknown[0]}: "
-            "give each as IDENTITY/IMAGE."
+            f"{path} names no image that is there, the first is {unknown[0]}: give each as "
+            "IDENTITY/IMAGE."
         )
     if not kept:
         raise ValueError(f"{path} leaves out every image: nothing would be left.")
     logging.info("Left out %d images that %s names.", len(source) - len(kept), path)
+    if unknown:
+        # As those that write_records has left out already.
+        logging.warning(
+            "%d names in %s are not among the images, the first is %s.", len(unknown), path, unknown[0]
+        )
     return Subset(source, kept)
 
 

@@ -26,8 +26,8 @@ def contact_sheet(rows_of_images, titles, path, *, row_titles=None, captions=Non
         titles: titles of the columns, a list of strings; empty for none.
         path: the PNG to write; the file is there wholly or not at all.
         row_titles: titles of the rows, a list of strings, to their left.
-        captions: rows of strings to stand below the images. What is longer than an image is wide
-            loses its middle.
+        captions: rows of strings to stand below the images, of one line or several. A line that is
+            longer than an image is wide loses its middle.
 
     Raises:
         ValueError: if there is no image, an image is not uint8 or of another shape, or the titles
@@ -53,7 +53,9 @@ def contact_sheet(rows_of_images, titles, path, *, row_titles=None, captions=Non
     left = GAP + (round(LETTER * max(map(len, row_titles))) + GAP if row_titles else 0)
     top = GAP + (LINE if titles else 0)
     lefts = left + np.cumsum([0, *(w + GAP for w in widths)])
-    tops = top + np.cumsum([0, *(h + GAP + (LINE if captions else 0) for h in heights)])
+    lines = [max(1 + text.count("\n") for text in row) for row in captions or []]
+    below = [LINE * number for number in lines] or [0] * len(rows)
+    tops = top + np.cumsum([0, *(h + text + GAP for h, text in zip(heights, below))])
 
     sheet = np.full((tops[-1], lefts[-1], 3), 255, np.uint8)
     texts = []
@@ -67,8 +69,9 @@ def contact_sheet(rows_of_images, titles, path, *, row_titles=None, captions=Non
                 height, width = image.shape[:2]
                 sheet[tops[r] : tops[r] + height, lefts[c] : lefts[c] + width] = image
             if captions:
-                caption = _shortened(captions[r][c], widths[c])
-                texts.append((lefts[c], tops[r] + heights[r] + 2, caption))
+                for number, line in enumerate(captions[r][c].split("\n")):
+                    y = tops[r] + heights[r] + 2 + number * LINE
+                    texts.append((lefts[c], y, _shortened(line, widths[c])))
     figure = _figure(sheet, texts)
     with warnings.catch_warnings():
         # Letters that the font lacks are drawn as boxes.

@@ -17,10 +17,11 @@ import tensorflow as tf  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 
 from pipelines import data_report  # noqa: E402
+from pipelines.duplicate_sheet import duplicate_sheet  # noqa: E402
 from pipelines.duplicates import DISTANCE, Matches  # noqa: E402
 from pipelines.examination import compare, examine, exclusions  # noqa: E402
 from pipelines.files import write_atomically, write_json  # noqa: E402
-from pipelines.report_plots import plot_duplicates, plot_sets, png  # noqa: E402
+from pipelines.report_plots import plot_sets, png  # noqa: E402
 from pipelines.sources import open_faces  # noqa: E402
 
 
@@ -72,11 +73,9 @@ def inspect(data, test_data="", output="runs/inspect", *, distance=DISTANCE, pro
         "exclude.txt": "".join(lines).encode("utf-8"),
         "report.md": text.encode("utf-8"),
     }
-    sheet = plot_duplicates(_kinds_of_pairs(examined, common))
-    if sheet is not None:
-        files["duplicates.png"] = png(sheet)
-    elif os.path.exists(os.path.join(output, "duplicates.png")):
-        os.remove(os.path.join(output, "duplicates.png"))  # of an earlier run
+    sheet = os.path.join(output, "duplicates.png")
+    if not duplicate_sheet(_kinds_of_pairs(examined, common), sheet) and os.path.exists(sheet):
+        os.remove(sheet)  # of an earlier run
     for name, content in files.items():
         write_atomically(os.path.join(output, name), lambda file: file.write(content))
     write_json(os.path.join(output, "report.json"), report)
@@ -90,7 +89,7 @@ def _titles(paths):
 
 
 def _kinds_of_pairs(examined, common):
-    """What `plot_duplicates` takes, the pairs that matter most first."""
+    """What `duplicate_sheet` takes, the pairs that matter most first."""
     source = examined[0].survey.source
     matches = examined[0].matches
     within = source.labels[matches.first] == source.labels[matches.second]

@@ -1,17 +1,11 @@
-"""Plots of sets of faces, and a sheet of the photographs that are there twice."""
+"""Plots of sets of faces."""
 
 import io
 
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure
 
 from pipelines.landmark_sanity import ENLARGED, RESIDUAL
-
-# Pairs on the sheet: as many of each kind, and in a row.
-PAIRS_OF_A_KIND = 16
-PAIRS_IN_A_ROW = 4
-SIDE = 128  # pixels
 
 
 def plot_sets(examinations):
@@ -59,53 +53,6 @@ def plot_sets(examinations):
         row[5].set(xlabel="bits between near images", ylabel="pairs")
         row[5].legend()
     return figure
-
-
-def plot_duplicates(kinds):
-    """A sheet of pairs of photographs, side by side.
-
-    Of each kind the nearest pairs are shown and the farthest, and some between: at the far end
-    false alarms would be seen first.
-
-    Args:
-        kinds: list of (title, source of the first images, source of the second, `Matches`).
-
-    Returns:
-        A matplotlib figure, or None if there is no pair.
-    """
-    chosen = []
-    for title, source, other, matches in kinds:
-        total = len(matches.first)
-        picked = np.unique(np.linspace(0, total - 1, min(total, PAIRS_OF_A_KIND)).astype(int))
-        chosen += [(title, source, other, [part[i] for part in matches]) for i in picked]
-    if not chosen:
-        return None
-    rows = -(-len(chosen) // PAIRS_IN_A_ROW)
-    figure = Figure(figsize=(4 * PAIRS_IN_A_ROW, 2.5 * rows), layout="constrained")
-    panels = figure.subplots(rows, PAIRS_IN_A_ROW, squeeze=False).ravel()
-    for panel in panels:
-        panel.axis("off")
-    for panel, (title, source, other, (a, b, bits, mirrored)) in zip(panels, chosen):
-        panel.imshow(np.concatenate([_square(source, a), _square(other, b)], axis=1))
-        turned = ", mirrored" if mirrored else ""
-        panel.set_title(
-            f"{title}, {bits} bits{turned}\n{_short(source.name(a))}\n{_short(other.name(b))}",
-            fontsize=8,
-        )
-    return figure
-
-
-def _square(source, index):
-    """An image brought into a square, uint8 (SIDE, SIDE, 3)."""
-    image, _ = source.load(tf.constant(index, tf.int64))
-    image = tf.image.resize_with_pad(image, SIDE, SIDE, antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8).numpy()
-
-
-def _short(name):
-    # A dollar would begin a formula.
-    name = name.replace("$", r"\$")
-    return name if len(name) <= 48 else f"{name[:22]} … {name[-22:]}"
 
 
 def png(figure):

@@ -247,7 +247,8 @@ def main(argv):
             return
         faces = open_faces(flag.data)
         tf.io.gfile.makedirs(os.path.dirname(flag.output.rstrip("/")) or ".")
-        faces = check_images(faces, flag.output.rstrip("/") + ".bad_images.txt")
+        bad_images = flag.output.rstrip("/") + ".bad_images.txt"
+        faces = check_images(faces, bad_images, exclude=flag.exclude)
         write_records(
             faces,
             flag.output,
@@ -270,6 +271,7 @@ def main(argv):
 if __name__ == "__main__":
     flags.DEFINE_string("data", None, "Faces to write, named as for train.py.")
     flags.DEFINE_string("output", None, "Folder of the records.", required=True)
+    flags.DEFINE_string("exclude", "", "File that names images to leave out, one a line.")
     flags.DEFINE_integer("images_per_shard", 2048, "About as many images a shard.")
     flags.DEFINE_integer("group", 8, "About as many images of an identity stand together.")
     flags.DEFINE_integer("seed", 0, "Seed of the order.")

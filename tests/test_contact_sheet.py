@@ -66,6 +66,10 @@ def test_titles_and_captions(tmp_path):
     assert written[top + 40 :, right : right + 90].any()
     assert not written[top + 40 :, :right].any() and not written[:, right + 90 :].any()
 
+    contact_sheet([[image]], [], path, captions=[["two\nlines"]])
+    lines = (read(path)[GAP + 40 :, GAP : GAP + 90] < 128).any((1, 2))
+    assert lines[: lines.size // 2].any() and lines[lines.size // 2 :].any()
+
     contact_sheet([[image]], ["$no_math$ {\\"], path)  # nothing is taken as a formula
     assert (read(path)[GAP : GAP + 12] < 128).any()
     contact_sheet([[image]], ["名"], path)  # what the font lacks does no harm

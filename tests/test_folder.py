@@ -364,7 +364,7 @@ def test_excluded_images_are_not_even_read(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        (b"person0/000.png\nperson0/9.png\nperson0/8.png\n", "2 names .* is person0/8.png"),
+        (b"person0/9.png\nperson0/8.png\n", "no image that is there, the first is person0/8.png"),
         (b"person0/000.png\nperson0/001.png\n", "leaves out every image"),
         (b"\xff\xd8\xff", "not UTF-8"),
     ],
@@ -375,6 +375,14 @@ def test_bad_lists_of_excluded_images(tmp_path, text, message):
     with pytest.raises(ValueError, match=message) as error:
         check_images(faces, tmp_path / "bad.txt", exclude=tmp_path / "exclude.txt")
     assert "\n" not in str(error.value)
+
+
+def test_excluded_images_that_are_left_out_already(tmp_path, caplog):
+    faces = FolderFaces(folder_of(tmp_path / "faces", [2, 2]))
+    (tmp_path / "exclude.txt").write_text("person0/000.png\nperson0/9.png\n")
+    checked = check_images(faces, tmp_path / "bad.txt", exclude=tmp_path / "exclude.txt")
+    assert len(checked) == 3
+    assert "1 names" in caplog.text and "person0/9.png" in caplog.text
 
 
 def test_a_missing_list_of_excluded_images(tmp_path):
