@@ -22,6 +22,9 @@ FRAME = (112, 96)
 # skip pixels.
 PREFILTER_BELOW = 0.6
 
+# So little tilt, in pixels of the image, is none.
+UPRIGHT = 0.01
+
 
 def template(height, width):
     """Positions of the five landmarks in an aligned crop.
@@ -134,16 +137,31 @@ def sample(image, c, d, height, width, *, mirrored=False, grey=False):
 
     # The first column belongs to x, which runs from the other side of a mirrored crop.
     across = matrix[:, 0] * tf.cast(mirrored, tf.float64)
-    last = tf.cast(width - 1, tf.float64)
-    matrix += tf.stack([-2 * across, tf.zeros_like(across), across * last], axis=1)
-    crop = tf.raw_ops.ImageProjectiveTransformV3(
-        images=source[None],
-        transforms=tf.cast(tf.pad(tf.reshape(matrix, (1, 6)), [(0, 0), (0, 2)]), tf.float32),
-        output_shape=tf.stack([height, width]),
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )[0]
+    last = tf.cast(tf.stack([width - 1, height - 1]), tf.float64)
+    matrix += tf.stack([-2 * across, tf.zeros_like(across), across * last[0]], axis=1)
+
+    def tilted():
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=source[None],
+            transforms=tf.cast(tf.pad(tf.reshape(matrix, (1, 6)), [(0, 0), (0, 2)]), tf.float32),
+            output_shape=tf.stack([height, width]),
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="CONSTANT",
+        )
+
+    def upright():
+        # Three times as fast. It has no values between an image's last pixel and what is outside:
+        # there they are made by a border of zeros.
+        padded = tf.pad(source, [(1, 1), (1, 1), (0, 0)])
+        first = matrix[:, 2] + 1
+        ends = tf.stack([first, first + tf.linalg.diag_part(matrix) * last])
+        ends /= tf.cast(tf.shape(padded)[1::-1] - 1, tf.float64)
+        box = tf.cast(tf.reshape(tf.reverse(ends, [1]), (1, 4)), tf.float32)
+        return tf.image.crop_and_resize(padded[None], box, [0], tf.stack([height, width]))
+
+    tilt = tf.abs(matrix[0, 1]) * tf.reduce_max(last)  # in pixels, from one side to the other
+    crop = tf.cond(tilt < UPRIGHT, upright, tilted)[0]
     # All of the shape is stated: a training step compiled for an unknown number of channels is a
     # fifth slower.
     known = [None if tf.is_tensor(side) else side for side in (height, width)]
