@@ -84,7 +84,7 @@ def main(argv):
         batches, ahead = max(80, _READ.value // 128), 20
         pairs = 128 * speed_of(pair_batches(faces, **endless), batches, ahead)
         print(f"pairs, folder   {pairs:8.0f} images/s")
-        for encoding in ("original", "pixels"):
+        for encoding in ("faces", "original"):
             path = os.path.join(temporary, encoding)
             write_records(faces, path, encoding=encoding, progress=False)
             records = 128 * speed_of(pair_batches(RecordFaces(path), **endless), batches, ahead)

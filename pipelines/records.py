@@ -1,10 +1,10 @@
 """Faces in sharded TFRecords: read in long stretches, whatever their number.
 
 A folder of records holds shards, files of a few thousand images each, and an index. Images of an
-identity stand together in small groups, and the groups are shuffled over all shards: so a few shards
-read one after the other hold a sample of the whole set, with pairs of the same identity in it.
-Training reads a window of a few shards at a time and draws its pairs from there; the next epoch
-puts other shards together.
+identity stand together by twos, and the twos are shuffled over all shards: so some shards read one
+after the other hold a sample of the whole set, with pairs of the same identity in it. Training
+reads a window of as many shards as fit into some memory and draws its pairs from there; the next
+epoch puts other shards together.
 """
 
 import json
@@ -21,8 +21,6 @@ INDEX, IMAGES = "index.json", "images.npz"
 HEAD, FOOT = 12, 4
 FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
-    # Height and width where the image is plain pixels, not a file's content.
-    "shape": tf.io.FixedLenFeature([2], tf.int64, [0, 0]),
     "landmarks": tf.io.FixedLenFeature([5, 2], tf.float32),
 }
 
@@ -107,13 +105,7 @@ def _read_at(file, offset, length):
 def decode(example):
     """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of a serialised record."""
     features = tf.io.parse_single_example(example, FEATURES)
-    pixels, shape = features["image"], features["shape"]
-    image = tf.cond(
-        shape[0] > 0,
-        lambda: tf.reshape(tf.io.decode_raw(pixels, tf.uint8), (shape[0], shape[1], 3)),
-        lambda: decode_image(pixels),
-    )
-    return tf.ensure_shape(image, (None, None, 3)), features["landmarks"]
+    return decode_image(features["image"]), features["landmarks"]
 
 
 def read_index(path):

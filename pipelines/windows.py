@@ -8,7 +8,9 @@ import tensorflow as tf
 from pipelines.records import RecordFaces
 from pipelines.subset import Subset
 
-SHARDS = 4
+# Most bytes of records in a window, unless one shard has more. Two windows are in memory, the one
+# that is drawn from and the next, and a third while it is put in order.
+WINDOW_BYTES = 1 << 28
 
 
 class Windows:
@@ -22,7 +24,9 @@ class Windows:
         chosen: int64 array (n,), ascending, the images to train on.
         pairs: pairs in a mini-batch.
         seed: integer.
-        shards: shards in a window.
+        window_bytes: most bytes in a window, unless one shard has more. A window that does not
+            hold the whole set lacks identities, and what a softmax learns from it is in part who
+            is in the window: the more is in it the better.
 
     Attributes:
         steps: mini-batches drawn from each window, so many that those of an epoch have as many
@@ -32,9 +36,10 @@ class Windows:
         ValueError: if some window could have no pair.
     """
 
-    def __init__(self, records, chosen, pairs, seed, shards=SHARDS):
+    def __init__(self, records, chosen, pairs, seed, window_bytes=WINDOW_BYTES):
         total = len(records.shards)
-        self._together = min(shards, total)
+        largest = max(shard["bytes"] for shard in records.shards)
+        self._together = min(max(1, window_bytes // largest), total)
         self._in_epoch = -(-total // self._together)
         self.steps = max(1, round(len(chosen) / (self._in_epoch * 2 * pairs)))
         self._seed = seed

@@ -12,10 +12,11 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 from pipelines.checking import check_images
+from pipelines.face_cut import cut_face
 from pipelines.records import FOOT, FORMAT, HEAD, IMAGES, INDEX, RecordFaces, read_index
 from pipelines.sources import open_faces
 
-ENCODINGS = ("original", "pixels")
+ENCODINGS = ("faces", "original")
 
 
 def plan_shards(labels, images_per_shard, group, seed):
@@ -48,7 +49,7 @@ def plan_shards(labels, images_per_shard, group, seed):
 
 
 def write_records(
-    source, path, *, images_per_shard=2048, group=8, seed=0, encoding="original", progress=True
+    source, path, *, images_per_shard=2048, group=2, seed=0, encoding="faces", progress=True
 ):
     """Writes a source of faces as a folder that `RecordFaces` reads.
 
@@ -59,8 +60,8 @@ def write_records(
         source: source of faces, with nothing in it that cannot be read (`check_images`).
         path: the folder; any path that `tf.io.gfile` writes.
         images_per_shard, group, seed: see `plan_shards`.
-        encoding: "original" keeps the images' files as they are; "pixels" decodes them, which
-            saves decoding at each reading and takes some ten times the space.
+        encoding: "faces" keeps what is near each face, upright (see `cut_face`), which is faster to
+            read whatever the photographs' size; "original" keeps the images' files as they are.
         progress: show a progress bar.
 
     Raises:
@@ -165,9 +166,7 @@ def _claim(path, settings):
 def _write_shard(source, images, path, file, encoding, bar):
     def read(index):
         image, landmarks = source.load(index)
-        if encoding == "pixels":
-            return tf.constant(""), image, landmarks
-        return source.content(index), tf.zeros([0, 0, 3], tf.uint8), landmarks
+        return cut_face(image, landmarks) if encoding == "faces" else (source.content(index), landmarks)
 
     dataset = tf.data.Dataset.from_tensor_slices(images)
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(64)
@@ -175,8 +174,8 @@ def _write_shard(source, images, path, file, encoding, bar):
     partial = os.path.join(path, f".{file}.partial")
     digest = hashlib.sha256()
     with tf.io.TFRecordWriter(partial) as writer:
-        for content, pixels, landmarks in dataset.as_numpy_iterator():
-            example = _example(content or pixels.tobytes(), pixels.shape[:2], landmarks)
+        for content, landmarks in dataset.as_numpy_iterator():
+            example = _example(content, landmarks)
             writer.write(example)
             examples.append(tf.fingerprint([example], "farmhash64")[0].numpy())
             lengths.append(len(example))
@@ -197,13 +196,11 @@ def _write_shard(source, images, path, file, encoding, bar):
     )
 
 
-def _example(image, shape, landmarks):
+def _example(image, landmarks):
     feature = {
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
         "landmarks": tf.train.Feature(float_list=tf.train.FloatList(value=landmarks.ravel())),
     }
-    if shape[0]:
-        feature["shape"] = tf.train.Feature(int64_list=tf.train.Int64List(value=shape))
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
 
 
@@ -273,8 +270,10 @@ if __name__ == "__main__":
     flags.DEFINE_string("output", None, "Folder of the records.", required=True)
     flags.DEFINE_string("exclude", "", "File that names images to leave out, one a line.")
     flags.DEFINE_integer("images_per_shard", 2048, "About as many images a shard.")
-    flags.DEFINE_integer("group", 8, "About as many images of an identity stand together.")
+    flags.DEFINE_integer("group", 2, "About as many images of an identity stand together.")
     flags.DEFINE_integer("seed", 0, "Seed of the order.")
-    flags.DEFINE_enum("encoding", "original", ENCODINGS, "Keep the files, or decode them.")
+    flags.DEFINE_enum(
+        "encoding", "faces", ENCODINGS, "Keep what is near each face, or the files as they are."
+    )
     flags.DEFINE_bool("verify", False, "Only compare the shards in --output with their checksums.")
     app.run(main)
