@@ -101,9 +101,6 @@ def face_frame(landmarks, size):
 def sample(image, c, d, height, width, *, mirrored=False, grey=False):
     """Cuts a rotated and scaled rectangle out of an image.
 
-    The few operations that most images need run for all; each costs some microseconds, in all
-    more than the sampling itself.
-
     Args:
         image: tensor (h, w, channels) of any real type.
         c, d: complex128 scalars; pixel z = x + iy of the crop is taken at point c z + d of the
