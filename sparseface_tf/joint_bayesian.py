@@ -1,6 +1,6 @@
 """Joint Bayesian: whether two features are of one identity, as a ratio of likelihoods.
 
-Chen, Cao, Wang, Wen, Sun: "Bayesian Face Revisited: A Joint Formulation", ECCV 2012, in the way
+Chen, Cao, Wen, Sun: "Bayesian Face Revisited: A Joint Formulation", ECCV 2012, in the way
 DeepID2 uses it.
 """
 
@@ -69,7 +69,7 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     """
 
     def __init__(
-        self, n_components=None, *, max_iter=100, tol=1e-3, shrinkage="auto", random_state=None
+        self, n_components=None, *, max_iter=100, tol=1e-4, shrinkage="auto", random_state=None
     ):
         self.n_components = n_components
         self.max_iter = max_iter
@@ -217,7 +217,8 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             raise ValueError(f"max_iter must be 1 or more, got {self.max_iter}.")
         if self.tol < 0:
             raise ValueError(f"tol must be 0 or more, got {self.tol}.")
-        if self.shrinkage != "auto" and not 0 <= self.shrinkage <= 1:
+        number = not isinstance(self.shrinkage, str)
+        if not (0 <= self.shrinkage <= 1 if number else self.shrinkage == "auto"):
             raise ValueError(f"shrinkage must be 'auto' or 0 to 1, got {self.shrinkage!r}.")
 
     @property
@@ -267,7 +268,9 @@ class _Model:
             )
         self.shrinkage = shrinkage
         if shrinkage == "auto":
-            self.shrinkage = float(oas(contrasts, assume_centered=True)[1])
+            # One vector tells of one direction only; OAS comes to the same, with a warning.
+            alone = len(contrasts) == 1
+            self.shrinkage = 1.0 if alone else float(oas(contrasts, assume_centered=True)[1])
         freedom = len(contrasts)
         self._contrasts = _compressed(contrasts)
         if self.shrinkage == 0:
