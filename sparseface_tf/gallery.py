@@ -1,10 +1,23 @@
 """One-to-many search: the best of a large gallery for each of a batch of probes."""
 
+from concurrent.futures import ThreadPoolExecutor
+import threading
+
+import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 
 def top_k(
-    probes, gallery, k, *, probe_offsets=None, gallery_offsets=None, block=4096, progress=None
+    probes,
+    gallery,
+    k,
+    *,
+    probe_offsets=None,
+    gallery_offsets=None,
+    block=2048,
+    threads=None,
+    progress=None,
 ):
     """The k vectors of a gallery with the highest scores, exactly, for every probe.
 
@@ -18,9 +31,10 @@ def top_k(
     ```
 
     lacks the probes' own offsets only, which change no order. The gallery is read block by block,
-    one block's scores are held at a time. Of them only those are looked at that surpass the k-th
-    best of their probe so far; in a gallery without order these are few, and most probes are done
-    with one maximum a block.
+    and every thread holds one block's scores at a time. Of them only those are looked at that reach
+    the k-th best of their probe so far; in a gallery without order these are few, and most probes
+    are done with one maximum a block. Each thread takes blocks of its own: a product shared among
+    threads would have them wait for each other block by block.
 
     Args:
         probes: float array (n, d). Products are computed in the gallery's type.
@@ -29,9 +43,10 @@ def top_k(
         k: how many.
         probe_offsets, gallery_offsets: float arrays (n,) and (m,); none: zeros.
         block: gallery vectors in one product. A block's scores, n · block, should fit into the
-            processor's cache.
-        progress: called with the iterable of the blocks' starts, returns one like it, such as
-            `tqdm.tqdm`.
+            cache of a core.
+        threads: how many; by default one for each core.
+        progress: called with an iterable that is done when the search is, and its length as
+            `total`; returns one like it, as `tqdm.tqdm` does.
 
     Returns:
         scores: array (n, k) of the gallery's type, descending.
@@ -60,12 +75,15 @@ def top_k(
     n, block = len(probes), max(block, k)
     best = np.full((n, k), -np.inf, dtype)
     indices = np.full((n, k), -1, np.int64)
-    products = np.empty((n, block), dtype)
-    starts = range(0, len(gallery), block)
-    for start in progress(starts) if progress else starts:
+    own, lock = threading.local(), threading.Lock()
+
+    def search(start):
         vectors = gallery[start : start + block]
+        if not hasattr(own, "scores"):
+            own.scores = np.empty((n, block), dtype)
         # The last block may be smaller. A product goes straight into an array without gaps only.
-        scores = products if len(vectors) == block else np.empty((n, len(vectors)), dtype)
+        whole = len(vectors) == block
+        scores = own.scores if whole else np.empty((n, len(vectors)), dtype)
         np.matmul(probes, vectors.T, out=scores)
         if gallery_offsets is not None:
             scores += gallery_offsets[start : start + block]
@@ -73,12 +91,21 @@ def top_k(
         # The maximum passes NaN on.
         if not np.isfinite(highest).all():
             raise ValueError(
-                f"Scores with gallery vectors {start} to {start + len(vectors) - 1} are not finite: "
-                "the gallery or the probes hold NaN, infinity, or values too large for their type."
+                f"Scores with gallery vectors {start} to {start + len(vectors) - 1} are not "
+                "finite: the gallery or the probes hold NaN, infinity, or values too large for their type."
             )
-        rows = np.flatnonzero(highest > best[:, -1])
-        if len(rows):
-            _merge(best, indices, rows, scores[rows], start)
+        # Equal ones too: blocks come in any order, and a lower index goes before a higher one.
+        # Another thread may raise the k-th best meanwhile, which costs a vain look at most.
+        if (highest >= best[:, -1]).any():
+            with lock:
+                rows = np.flatnonzero(highest >= best[:, -1])
+                _merge(best, indices, rows, scores[rows], start)
+
+    starts = range(0, len(gallery), block)
+    with threadpool_limits(1), ThreadPoolExecutor(threads or joblib.cpu_count()) as pool:
+        done = pool.map(search, starts)
+        for _ in progress(done, total=len(starts)) if progress else done:
+            pass
     if probe_offsets is not None:
         best += np.asarray(probe_offsets, dtype)[:, None]
     return best, indices
@@ -89,12 +116,12 @@ def _merge(best, indices, rows, scores, start):
 
     Args:
         best, indices: arrays (n, k), as `top_k` returns them.
-        rows: integer array (r,), probes with a score above their k-th best.
+        rows: integer array (r,), probes with a score from their k-th best on.
         scores: array (r, block) of these probes.
         start: gallery index of the first column.
     """
     k = best.shape[1]
-    better = scores > best[rows, -1:]
+    better = scores >= best[rows, -1:]
     if better.sum() > 4 * k * len(rows):
         # The first block, or a gallery in ascending order: to sort them all would take long.
         better &= scores >= np.partition(scores, -k, axis=1)[:, -k, None]
