@@ -92,7 +92,8 @@ def top_k(
         if not np.isfinite(highest).all():
             raise ValueError(
                 f"Scores with gallery vectors {start} to {start + len(vectors) - 1} are not "
-                "finite: the gallery or the probes hold NaN, infinity, or values too large for their type."
+                "finite: the gallery or the probes hold NaN, infinity, or values too large for "
+                "their type."
             )
         # Equal ones too: blocks come in any order, and a lower index goes before a higher one.
         # Another thread may raise the k-th best meanwhile, which costs a vain look at most.

@@ -99,9 +99,14 @@ def test_a_file_is_read_block_by_block(tmp_path):
 
     watched, seen = Watched(), []
     scores, indices = top_k(
-        gallery[:3], watched, 4, block=64, threads=1, progress=lambda blocks, total: map(seen.append, blocks)
+        gallery[:3],
+        watched,
+        4,
+        block=64,
+        threads=1,
+        progress=lambda blocks, total: map(seen.append, [total] * len(list(blocks))),
     )
-    assert len(seen) == 8
+    assert seen == [8] * 8
     assert max(watched.read) == 64 and sum(watched.read) == 500
     expected = sorted_scores(gallery[:3] @ gallery.T, 4)
     np.testing.assert_array_equal(indices, expected[1])
