@@ -23,6 +23,7 @@ from sparseface_tf.callbacks import (
 )
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from pipelines.files import read_json, write_atomically, write_json
+from sparseface_tf.cosine import cosine_similarity
 from sparseface_tf.networks import LAYERS, baseline_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.schedules import SmoothDecay
@@ -33,7 +34,7 @@ from sparseface_tf.sparsify import (
     save_masks,
 )
 from sparseface_tf.supervision import signals, supervise, targets
-from sparseface_tf.verification import cosine_similarity, embed, verification_accuracy
+from sparseface_tf.verification import embed, verification_accuracy
 
 
 class Stages:

@@ -40,12 +40,6 @@ def embed(model, batches, title=None):
     return np.concatenate(features).astype(np.float32)
 
 
-def cosine_similarity(a, b):
-    """Row by row cosine of two arrays (n, d), float (n,); 0 where a feature is all zero."""
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.einsum("nd,nd->n", a, b) / np.maximum(norms, np.finfo(np.float32).tiny)
-
-
 def best_threshold(scores, same):
     """The threshold that tells most pairs right when score >= threshold means the same.
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparseface_tf.verification import best_threshold, cosine_similarity, verification_accuracy
+from sparseface_tf.verification import best_threshold, verification_accuracy
 
 
 @settings(max_examples=200, deadline=None)
@@ -49,14 +49,6 @@ def test_mean_and_standard_error_are_lfws():
     assert result.standard_error == pytest.approx(
         np.std(result.fold_accuracies, ddof=1) / np.sqrt(10)
     )
-
-
-def test_cosine():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 5, 3))
-    expected = [x @ y / np.sqrt((x @ x) * (y @ y)) for x, y in zip(a, b)]
-    np.testing.assert_allclose(cosine_similarity(a, b), expected)
-    assert cosine_similarity(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)) == 0
 
 
 def test_bad_input():
