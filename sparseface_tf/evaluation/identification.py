@@ -166,7 +166,7 @@ def read_identification(path, source, allow_missing=False):
 def _indexes(trial, *parts):
     arrays = [np.array(trial[part]) for part in parts]
     for part, array in zip(parts, arrays):
-        if array.ndim != 1 or array.dtype.kind != "i":
+        if array.ndim != 1 or (array.size and array.dtype.kind != "i"):
             raise ValueError(f"{part} is not a list of whole numbers")
     return [array.astype(np.int64) for array in arrays]
 

@@ -28,6 +28,8 @@ class Scores(NamedTuple):
     def of(cls, scores, same):
         """From scores (n,) and whether each pair is of the same identity, bool (n,)."""
         scores, same = np.asarray(scores), np.asarray(same, bool)
+        if scores.dtype.kind != "f":
+            scores = scores.astype(np.float64)
         return cls.sorting(scores[same], scores[~same])
 
     @classmethod
