@@ -50,13 +50,14 @@ class BoxedFaces:
 
     def __init__(self, path, faces, margin=0.25, allow_missing=False):
         if not tf.io.gfile.isdir(path):
-            raise FileNotFoundError(f"No folder {path}: give the one that the tables' files are in.")
+            raise FileNotFoundError(f"No folder {path}: give the one that the images are in.")
         faces = sorted(set(faces))
         files = dict.fromkeys(face.file for face in faces)
         missing = [f for f in files if not tf.io.gfile.exists(os.path.join(path, f))]
         if missing and not allow_missing:
             raise ValueError(
-                f"{len(missing)} of {len(files)} files are not in {path}, the first is {missing[0]}."
+                f"{len(missing)} of {len(files)} files are not in {path}, the first is "
+                f"{missing[0]}: give the folder that the tables' files are in."
             )
         gone = set(missing)
         faces = [face for face in faces if face.file not in gone]

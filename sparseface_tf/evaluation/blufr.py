@@ -27,9 +27,10 @@ _BLOCK = 1024
 
 HOW = (
     "Scores of all pairs of a trial's test images (below the diagonal), and open-set search of its "
-    "probes in its gallery, rank 1. With n impostors the threshold is the round(FAR * n)-th highest "
-    "of their scores, as in the benchmark's own toolkit; score >= threshold is accepted. Trials "
-    "give mean and standard deviation (n - 1); the benchmark ranks by mean - standard deviation."
+    "probes in its gallery, rank 1. With n impostors the threshold is the round(FAR * n)-th "
+    "highest of their scores, as in the benchmark's own toolkit; score >= threshold is accepted. "
+    "Trials give mean and standard deviation (n - 1); the benchmark ranks by mean - standard "
+    "deviation."
 )
 
 
@@ -161,7 +162,8 @@ def _check_labels(path, labels, people):
     # One name a label and one label a name.
     name_of, label_of = {}, {}
     for label, person in zip(labels.tolist(), people):
-        if name_of.setdefault(label, person) != person or label_of.setdefault(person, label) != label:
+        known = name_of.setdefault(label, person), label_of.setdefault(person, label)
+        if known != (person, label):
             raise ValueError(
                 f"{path}: labels disagree with names; {person} has label {label} here, but label "
                 f"{label} is also {name_of[label]}'s, or {person} also has {label_of[person]}."
@@ -176,7 +178,8 @@ def toolkit_threshold(impostor, far):
         far: the rate, from 0 to below 1.
 
     Returns:
-        The k-th highest score, k = round(FAR · n), halves up; just above the highest one for k = 0.
+        The k-th highest score, k = round(FAR · n), halves up; for k = 0 the next number above the
+        highest one.
     """
     if not 0 <= far < 1:
         raise ValueError(f"A false accept rate must be from 0 to below 1, got {far}.")
@@ -233,7 +236,8 @@ def evaluate_blufr(features, test, make_scorer, learn=True, title=None):
     scores, learned = 0, False
     grid = metrics.far_grid(10**7)
     open_grid = metrics.far_grid(10**4)
-    for trial in tqdm.tqdm(test.trials, desc=title, unit="trial", leave=False, disable=title is None):
+    bar = tqdm.tqdm(test.trials, desc=title, unit="trial", leave=False, disable=title is None)
+    for trial in bar:
         scorer = make_scorer()
         if learn and hasattr(scorer, "fit"):
             scorer.fit(features[trial.train], test.labels[trial.train])

@@ -140,7 +140,8 @@ class TemplateSearch:
         "A template's feature is the mean over its media, that of a video the mean of its frames. "
         "Ranks of the probes in the gallery, ties counting against them. TPIR: share of those whose "
         "identity scores not below the threshold, at any rank: the lowest one that at most "
-        "floor(FPIR * n) of the n other probes reach; mean and standard deviation over the splits."
+        "floor(FPIR * n) of the n other probes reach; mean and standard deviation over the "
+        "splits."
     )
 
 
@@ -413,7 +414,11 @@ def evaluate_search(features, test, scorer, fpirs=FPIRS, ranks=RANKS):
     check_features(features, len(test.images))
     splits = [
         search(
-            scorer, pool(features, gallery), gallery.subjects, pool(features, probes), probes.subjects
+            scorer,
+            pool(features, gallery),
+            gallery.subjects,
+            pool(features, probes),
+            probes.subjects,
         )
         for gallery, probes in test.splits
     ]

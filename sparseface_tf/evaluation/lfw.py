@@ -70,7 +70,7 @@ def evaluate_view_1(training_scores, training_same, scores, same):
     """
     threshold = best_threshold(training_scores, training_same)
     accuracy, trained = (
-        float(np.mean((np.asarray(s) >= threshold) == truth))
+        float(np.mean((np.asarray(s, np.float64) >= threshold) == truth))
         for s, truth in ((scores, same), (training_scores, training_same))
     )
     corners = metrics.roc(metrics.Scores.of(scores, same))

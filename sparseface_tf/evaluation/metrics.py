@@ -41,7 +41,7 @@ class Scores(NamedTuple):
         """
         for kind, scores in (("the same", genuine), ("different", impostor)):
             if not len(scores):
-                raise ValueError(f"There is no pair of {kind} identities: the rates need both kinds.")
+                raise ValueError(f"There is no pair of {kind} identities: rates need both kinds.")
             scores.sort()
             # NaN is sorted to the end, infinities to either end.
             if not np.isfinite(scores[[0, -1]]).all():
@@ -142,7 +142,7 @@ def eer(curve):
 
 
 def allowed(far, impostors):
-    """Number of false accepts that a FAR allows: the largest whole number up to FAR · impostors."""
+    """Number of false accepts that a FAR allows, the largest whole one up to FAR · impostors."""
     if not 0 <= far < 1:
         raise ValueError(f"A false accept rate must be from 0 to below 1, got {far}.")
     # 0.29 · 100 is 28.999999999999996 in binary.
@@ -190,8 +190,9 @@ def tar_at_far(scores, far):
 
 
 def far_grid(impostors, points=200):
-    """FARs to draw a curve at: 0, then evenly on a logarithmic axis from one false accept to 1."""
-    return np.concatenate([[0], np.geomspace(1 / impostors, 1, points)[:-1]])
+    """FARs to draw at: 0, then evenly on a logarithmic axis from one false accept to below 1."""
+    grid = np.geomspace(1 / impostors, 1, points)
+    return np.concatenate([[0], grid[grid < 1]])
 
 
 def tar_curve(scores, far=None, threshold=threshold_at_far):

@@ -18,9 +18,9 @@ _BLOCK = 32768
 HOW = (
     "Accuracy: a pair is the same if score >= threshold, the threshold for each fold being the "
     "best on all other folds; mean and standard error over folds. ROC, AUC, EER and TAR (pooled): "
-    "of all pairs together; TAR is that of the lowest threshold with at most floor(FAR * impostors) "
-    "false accepts, not interpolated. TAR over folds: with the threshold that the other folds' "
-    "impostors give, so that the FAR in the fold is measured, too."
+    "of all pairs together; TAR is that of the lowest threshold with at most "
+    "floor(FAR * impostors) false accepts, not interpolated. TAR over folds: with the threshold "
+    "that the other folds' impostors give, so that the FAR in the fold is measured, too."
 )
 
 
@@ -121,7 +121,10 @@ def read_pair_test(path, source, allow_missing=False):
     images, same = images[kept], listed.same[kept]
 
     names = image_names(source)
-    agrees = [os.path.dirname(names[a]) == os.path.dirname(names[b]) for a, b in images] == same
+    identities = getattr(source, "labels", None)
+    if identities is None:
+        identities = np.unique([os.path.dirname(name) for name in names], return_inverse=True)[1]
+    agrees = (identities[images[:, 0]] == identities[images[:, 1]]) == same
     if not agrees.all():
         first = np.flatnonzero(~agrees)[0]
         a, b = images[first]
@@ -203,7 +206,8 @@ def evaluate_pairs(scores, test, fars=FARS):
     Returns:
         `PairResult`.
     """
-    scores = np.asarray(scores)
+    # float64, in which the middle between two float32 scores lies between them.
+    scores = np.asarray(scores, np.float64)
     everything = metrics.Scores.of(scores, test.same)
     corners = metrics.roc(everything)
     parts = [test.fold == number for number in np.unique(test.fold)]
@@ -238,7 +242,7 @@ def _folded_tar(scores, same, parts, everything, far):
     rates = []
     for part in parts:
         threshold = metrics.threshold_at_far(np.sort(scores[~part & ~same]), far)
-        accepted = scores[part] >= np.asarray(threshold, scores.dtype)
+        accepted = scores[part] >= threshold
         rates.append([accepted[same[part]].mean(), accepted[~same[part]].mean()])
     tar, measured = np.transpose(rates)
     return FoldedTar(pooled, Estimate.of(tar), Estimate.of(measured))
