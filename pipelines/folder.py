@@ -23,6 +23,8 @@ class FolderFaces:
         nominal: float array (5, 2), the landmarks of images that have none in the table, for
             folders whose images show all faces in about the same place. Without it these images
             are taken as roughly aligned (see `align`).
+        videos: whether the folder is IDENTITY/VIDEO/IMAGE, as that of YouTube Faces; the images'
+            names then are, too.
 
     Attributes:
         path: the folder.
@@ -35,7 +37,7 @@ class FolderFaces:
         ValueError: if there is no image in it, or the table is malformed.
     """
 
-    def __init__(self, path, landmarks="landmarks.csv", nominal=None):
+    def __init__(self, path, landmarks="landmarks.csv", nominal=None, videos=False):
         self.path = path = os.fspath(path)
         if not tf.io.gfile.isdir(path):
             raise FileNotFoundError(f"No folder {path}: give one that holds IDENTITY/IMAGE.")
@@ -45,14 +47,23 @@ class FolderFaces:
             # Files beside the identities, such as the table of landmarks, are told by listing.
             if not tf.io.gfile.isdir(folder):
                 continue
-            images = sorted(n for n in _entries(folder) if n.lower().endswith(EXTENSIONS))
+            below = sorted(_entries(folder))
+            if videos:
+                below = [
+                    f"{video}/{frame}"
+                    for video in below
+                    if tf.io.gfile.isdir(os.path.join(folder, video))
+                    for frame in sorted(_entries(os.path.join(folder, video)))
+                ]
+            images = [name for name in below if name.lower().endswith(EXTENSIONS)]
             if images:
                 labels.extend([len(self.identities)] * len(images))
                 self._names.extend(f"{identity}/{image}" for image in images)
                 self.identities.append(identity)
         if not self._names:
             raise ValueError(
-                f"No image in {path}: images belong into IDENTITY/IMAGE below it, "
+                f"No image in {path}: images belong into "
+                f"{'IDENTITY/VIDEO' if videos else 'IDENTITY'}/IMAGE below it, "
                 f"with a name that ends in {', '.join(EXTENSIONS)}."
             )
         self.labels = np.array(labels, np.int32)
@@ -89,7 +100,7 @@ class FolderFaces:
         return len(self.labels)
 
     def name(self, i):
-        """Name of image i, "IDENTITY/IMAGE"."""
+        """Name of image i, "IDENTITY/IMAGE", or "IDENTITY/VIDEO/IMAGE"."""
         return self._names[int(i)]
 
     def content(self, index):

@@ -1,23 +1,34 @@
 """Reading lists of pairs for verification."""
 
 import os
+from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
+from pipelines.names import find_images
 from pipelines.pairs import Pairs
+from pipelines.text import read_lines
+
+
+class NamedPairs(NamedTuple):
+    """A list of pairs as it was written.
+
+    Attributes:
+        names: list of 2 n image names, the two of each pair behind each other; without extension
+            where the list has none.
+        same: bool array (n,), whether the two are of the same identity.
+        fold: int64 array (n,), the part of the test that a pair belongs to.
+        lines: int64 array (n,), where in the list it stands, counted from 1.
+    """
+
+    names: list
+    same: np.ndarray
+    fold: np.ndarray
+    lines: np.ndarray
 
 
 def read_pairs(path, source):
-    """Reads a list of pairs in one of LFW's formats, or one that names files.
-
-    * LFW's: NAME, i, j for two images of one identity, or NAME, i, NAME, j for those of two; image
-      i of NAME is NAME/NAME_000i with any extension. A header of two numbers, as in View 2, gives
-      the folds and the pairs of each kind in a fold; one of a single number, or none, as in View
-      1, makes one fold of all.
-    * Files: path, path, 1 for the same identity or 0, and if wanted the fold.
-
-    Fields stand between tabs, or between blanks in a line without a tab. Empty lines are ignored.
+    """Reads a list of pairs, see `read_named_pairs`, and finds its images.
 
     Args:
         path: the list; any path that `tf.io.gfile` reads.
@@ -30,21 +41,40 @@ def read_pairs(path, source):
         FileNotFoundError: if there is no such list.
         ValueError: for a malformed line, with its number, or images that the source does not have.
     """
+    pairs = read_named_pairs(path)
+    images = find_images(pairs.names, source, os.fspath(path)).reshape(-1, 2)
+    return Pairs(images, pairs.same, pairs.fold)
+
+
+def read_named_pairs(path):
+    """Reads a list of pairs in one of LFW's formats, or one that names files.
+
+    * LFW's: NAME, i, j for two images of one identity, or NAME, i, NAME, j for those of two; image
+      i of NAME is NAME/NAME_000i with any extension. A header of two numbers, as in View 2, gives
+      the folds and the pairs of each kind in a fold; one of a single number, or none, as in View
+      1, makes one fold of all.
+    * Files: path, path, 1 for the same identity or 0, and if wanted the fold.
+
+    Fields stand between tabs, or between blanks in a line without a tab. Empty lines are ignored.
+
+    Args:
+        path: the list; any path that `tf.io.gfile` reads.
+
+    Returns:
+        `NamedPairs`, in the order of the list.
+
+    Raises:
+        FileNotFoundError: if there is no such list.
+        ValueError: for a malformed line, with its number.
+    """
     path = os.fspath(path)
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(f"No list of pairs {path}: check its name.")
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            text = file.read()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a list of pairs: the text is not UTF-8.") from None
     lines = [
         (number, [field.strip() for field in line.split("\t" if "\t" in line else None)])
-        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1)
-        if line.strip()
+        for number, line in read_lines(path, "list of pairs")
     ]
     header = [int(x) for x in lines[0][1]] if lines and all(map(_whole, lines[0][1])) else []
-    rows = [_row(path, number, fields) for number, fields in lines[1 if header else 0 :]]
+    lines = lines[1 if header else 0 :]
+    rows = [_row(path, number, fields) for number, fields in lines]
     if not rows:
         raise ValueError(f"{path} lists no pair.")
 
@@ -56,7 +86,8 @@ def read_pairs(path, source):
         if len(given) > 1:
             raise ValueError(f"{path} gives the fold in some lines only: give it in all or none.")
         fold = np.array([row[3] or 0 for row in rows], np.int64)
-    return Pairs(_find(path, source, rows), same, fold)
+    numbers = np.array([number for number, _ in lines], np.int64)
+    return NamedPairs([image for row in rows for image in row[:2]], same, fold, numbers)
 
 
 def _whole(text):
@@ -90,20 +121,3 @@ def _folds_of_header(path, header, same):
             f"{path}: each fold must have {each} pairs of the same, then {each} different ones."
         )
     return np.repeat(np.arange(folds), 2 * each)
-
-
-def _find(path, source, rows):
-    """Numbers of the images in the source, int64 (n, 2)."""
-    numbers = {}
-    for i in range(len(source)):
-        name = source.name(i)
-        numbers[name] = i
-        numbers.setdefault(os.path.splitext(name)[0], i)
-    wanted = [image for row in rows for image in row[:2]]
-    missing = sorted({image for image in wanted if image not in numbers}, key=wanted.index)
-    if missing:
-        raise ValueError(
-            f"{len(missing)} images of {path} are not among the faces, the first is {missing[0]}: "
-            "give the folder that the list belongs to."
-        )
-    return np.array([numbers[image] for image in wanted], np.int64).reshape(-1, 2)

@@ -1,0 +1,46 @@
+"""Finding the images that a list names among the faces that are there."""
+
+import os
+
+import numpy as np
+
+
+def image_names(source):
+    """Names of all images, a list: of a source of faces, or of a sequence of names itself."""
+    if hasattr(source, "name"):
+        return [source.name(i) for i in range(len(source))]
+    return list(source)
+
+
+def find_images(wanted, source, path, allow_missing=False):
+    """Numbers of named images in a source.
+
+    Args:
+        wanted: sequence of names IDENTITY/IMAGE; the extension may be left out.
+        source: source of faces, or sequence of names.
+        path: the list that names them, for the message.
+        allow_missing: whether images that are not there are marked instead of refused.
+
+    Returns:
+        int64 array (n,), -1 where an image is missing.
+
+    Raises:
+        ValueError: if images are missing and must not; it tells how many and the first.
+    """
+    numbers = {}
+    for i, name in enumerate(image_names(source)):
+        numbers[name] = i
+        numbers.setdefault(os.path.splitext(name)[0], i)
+    found = np.array([numbers.get(name, -1) for name in wanted], np.int64)
+    missing = list(dict.fromkeys(name for name, i in zip(wanted, found) if i < 0))
+    if missing and not allow_missing:
+        raise ValueError(
+            f"{len(missing)} images of {path} are not among the faces, the first is {missing[0]}: "
+            "give the folder that the list belongs to."
+        )
+    if len(missing) and (found < 0).all():
+        raise ValueError(
+            f"None of the images of {path} is among the faces, the first is {missing[0]}: give "
+            "the folder that the list belongs to."
+        )
+    return found

@@ -1,0 +1,28 @@
+"""Reading the text files that lists come in."""
+
+import tensorflow as tf
+
+
+def read_lines(path, what):
+    """Lines of a text file that are not empty.
+
+    Args:
+        path: the file; any path that `tf.io.gfile` reads.
+        what: what it should be, for messages, such as "list of pairs".
+
+    Returns:
+        List of (number, line), the lines counted from 1.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not UTF-8.
+    """
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(f"No {what} {path}: check its name.")
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            text = file.read()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a {what}: the text is not UTF-8.") from None
+    lines = enumerate(text.removeprefix("\ufeff").split("\n"), start=1)
+    return [(number, line) for number, line in lines if line.strip()]

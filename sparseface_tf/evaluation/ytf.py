@@ -1,0 +1,146 @@
+"""YouTube Faces (Wolf et al., CVPR 2011): verification of 5,000 pairs of videos in ten splits.
+
+A video is a folder of frames NAME/VIDEO/FRAME.jpg; the score of two videos is the mean of the
+scores of all pairs of a frame of one and a frame of the other.
+"""
+
+import dataclasses
+import os
+
+import numpy as np
+import tqdm
+
+from pipelines.names import image_names
+from pipelines.text import read_lines
+from sparseface_tf.evaluation.pairs import check_features, check_folds
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoTest:
+    """Pairs of videos to verify; `evaluate_pairs` makes the numbers from their scores.
+
+    Attributes:
+        images: int64 array (n,), which images of the source are needed, video by video. Features
+            are given in this order.
+        starts: int64 array (videos + 1,): the frames of video v are rows starts[v] to
+            starts[v + 1] - 1.
+        videos: tuple of their names NAME/VIDEO.
+        pairs: int64 array (p, 2), videos.
+        same: bool array (p,), whether the two are of the same identity.
+        fold: int64 array (p,), the split.
+        missing: number of videos that the list names and the source does not have.
+        left_out: number of pairs left out for that.
+    """
+
+    images: np.ndarray
+    starts: np.ndarray
+    videos: tuple
+    pairs: np.ndarray
+    same: np.ndarray
+    fold: np.ndarray
+    missing: int = 0
+    left_out: int = 0
+
+
+def read_splits(path, source, allow_missing=False):
+    """Reads `splits.txt`.
+
+    A line is: split, number, NAME/VIDEO, NAME/VIDEO, 1 for the same person or 0. A first line of
+    headings is ignored.
+
+    Args:
+        path: the list.
+        source: source of frames NAME/VIDEO/FRAME.jpg, such as `FolderFaces(path, videos=True)`, or
+            sequence of names.
+        allow_missing: whether pairs of videos without frames are left out and counted.
+
+    Returns:
+        `VideoTest`.
+
+    Raises:
+        FileNotFoundError: if there is no such list.
+        ValueError: for a malformed line, with its number; videos without frames; a label that
+            disagrees with the names; a split without pairs of either kind.
+    """
+    path = os.fspath(path)
+    rows = []
+    for number, line in read_lines(path, "list of video pairs"):
+        fields = [field.strip() for field in line.split(",")]
+        if not rows and number == 1 and not fields[0].isdigit():
+            continue
+        if (
+            len(fields) != 5
+            or not fields[0].isdigit()
+            or fields[4] not in ("0", "1")
+            or any(field.count("/") != 1 for field in fields[2:4])
+        ):
+            raise ValueError(
+                f"{path}, line {number}: expected split, number, NAME/VIDEO, NAME/VIDEO, 0 or 1, "
+                f"got {line.strip()!r}."
+            )
+        same = fields[4] == "1"
+        if same != (fields[2].split("/")[0] == fields[3].split("/")[0]):
+            raise ValueError(
+                f"{path}, line {number}: {fields[2]} and {fields[3]} are given as "
+                f"{'the same' if same else 'different'} people, their names say otherwise."
+            )
+        rows.append((fields[2], fields[3], same, int(fields[0])))
+    if not rows:
+        raise ValueError(f"{path} lists no pair.")
+
+    frames = {}
+    for i, name in enumerate(image_names(source)):
+        frames.setdefault(os.path.dirname(name), []).append(i)
+    wanted = list(dict.fromkeys(video for row in rows for video in row[:2]))
+    missing = [video for video in wanted if video not in frames]
+    if missing and (not allow_missing or len(missing) == len(wanted)):
+        raise ValueError(
+            f"{len(missing)} of {len(wanted)} videos of {path} have no frame among the faces, the "
+            f"first is {missing[0]}: give the folder that holds NAME/VIDEO/FRAME."
+        )
+    kept = [row for row in rows if row[0] in frames and row[1] in frames]
+    same, fold = np.array([row[2] for row in kept], bool), np.array([row[3] for row in kept])
+    check_folds(same, fold, sorted({row[3] for row in rows}), path)
+    videos = sorted({video for row in kept for video in row[:2]})
+    number = {video: i for i, video in enumerate(videos)}
+    return VideoTest(
+        images=np.array([i for video in videos for i in frames[video]], np.int64),
+        starts=np.cumsum([0, *(len(frames[video]) for video in videos)]),
+        videos=tuple(videos),
+        pairs=np.array([[number[video] for video in row[:2]] for row in kept], np.int64),
+        same=same,
+        fold=fold.astype(np.int64),
+        missing=len(missing),
+        left_out=len(rows) - len(kept),
+    )
+
+
+def score_videos(features, test, scorer, title=None):
+    """Mean score over all pairs of frames, for each pair of videos.
+
+    Args:
+        features: float array (n, d), of `test.images`.
+        test: `VideoTest`.
+        scorer: has `score_matrix(a, b)`, (n, d) and (m, d) -> (n, m), symmetric.
+        title: what a progress bar says in front; None for no bar.
+
+    Returns:
+        float64 array (p,).
+    """
+    check_features(features, len(test.images))
+    frames = [features[a:b] for a, b in zip(test.starts[:-1], test.starts[1:])]
+    # All partners of a video in one product: a scorer prepares the video's frames once then.
+    order = np.argsort(test.pairs[:, 0], kind="stable")
+    first, begins = np.unique(test.pairs[order, 0], return_index=True)
+    scores = np.empty(len(test.pairs))
+    groups = zip(first, np.split(order, begins[1:]))
+    bar = tqdm.tqdm(
+        groups, desc=title, total=len(first), unit="video", leave=False, disable=title is None
+    )
+    for video, pairs in bar:
+        partners = [frames[other] for other in test.pairs[pairs, 1]]
+        matrix = np.asarray(scorer.score_matrix(frames[video], np.concatenate(partners)))
+        starts = np.cumsum([0, *map(len, partners)])[:-1]
+        sums = np.add.reduceat(matrix.sum(0, dtype=np.float64), starts)
+        scores[pairs] = sums / (len(matrix) * np.array([*map(len, partners)]))
+    return scores
