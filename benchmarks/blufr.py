@@ -16,19 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from absl import app, flags
 
+from sparseface_tf.cosine import Cosine
 from sparseface_tf.evaluation.blufr import BlufrTest, Trial, evaluate_blufr
 
 FEATURES = flags.DEFINE_integer("features", 512, "Length of a feature.")
 TRIALS = flags.DEFINE_integer("trials", 10, "Number of trials.")
 PEOPLE, ONCE, IMAGES = 5749, 4069, 13233  # of the people, those with a single image
-
-
-class Cosine:
-    """The scorer."""
-
-    def score_matrix(self, a, b):
-        a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
-        return a @ b.T
 
 
 def drawn_test(generator):
