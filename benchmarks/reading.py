@@ -85,7 +85,7 @@ def main(argv):
         pairs = 128 * speed_of(pair_batches(faces, **endless), batches, ahead)
         print(f"pairs, folder   {pairs:8.0f} images/s")
         for encoding in ("faces", "original"):
-            path = os.path.join(temporary, encoding)
+            path = os.path.join(temporary, f"records of {encoding}")
             write_records(faces, path, encoding=encoding, progress=False)
             records = 128 * speed_of(pair_batches(RecordFaces(path), **endless), batches, ahead)
             print(
