@@ -194,7 +194,8 @@ def test_survey_of_rendered_faces_agrees_with_their_pictures():
     found = survey(RENDERED, progress=False)
     assert found.unreadable == {} and len(found.bytes) == len(found.formats) == 0
     for i in range(len(RENDERED)):
-        np.testing.assert_array_equal(found.landmarks[i], RENDERED.load(i)[1])
+        # Another graph may round otherwise.
+        np.testing.assert_allclose(found.landmarks[i], RENDERED.load(i)[1], atol=1e-4)
     np.testing.assert_array_equal(found.sizes, [[128, 128]] * 12)
     assert len(np.unique(found.fingerprint)) == 12 and found.readable().all()
 
