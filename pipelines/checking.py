@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from pipelines.files import write_atomically
 from pipelines.subset import Subset
+from pipelines.text import read_lines
 
 # How far outside its image a landmark may lie, of the image's width or height: that of a cropped
 # face lies outside a little, one of a wrong row or of another image size far.
@@ -93,14 +94,8 @@ def check_images(
 def _without(source, path):
     """The source without the images that a file names."""
     path = os.fspath(path)
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(f"No file {path} of images to leave out: check its name.")
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            lines = file.read().removeprefix("\ufeff").split("\n")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} does not name images: the text is not UTF-8.") from None
-    names = {line.partition("\t")[0].strip("\r") for line in lines} - {""}
+    lines = read_lines(path, "list of images to leave out")
+    names = {line.partition("\t")[0].strip("\r") for _, line in lines} - {""}
     kept = [i for i in range(len(source)) if source.name(i) not in names]
     unknown = sorted(names.difference(map(source.name, range(len(source)))))
     if unknown and len(unknown) == len(names):

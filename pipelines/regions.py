@@ -225,7 +225,9 @@ def crop_regions(image, landmarks, regions, *, mirrored=False, change=lambda pix
     canvas = sample(
         image, c * fine, c * corner + d, tf.cast(height, tf.int32), tf.cast(width, tf.int32)
     )
-    canvas = change(canvas)
+    canvases = {3: change(canvas)}
+    if any(region.channels == 1 for region in seen):
+        canvases[1] = tf.image.rgb_to_grayscale(canvases[3])
 
     # crop_and_resize counts positions from 0 to 1 between the centres of the outermost pixels, and
     # mirrors where the right side is given first.
@@ -237,9 +239,8 @@ def crop_regions(image, landmarks, regions, *, mirrored=False, change=lambda pix
     kinds = [(region.height, region.width, region.channels) for region in seen]
     for kind in set(kinds):
         which = [i for i, other in enumerate(kinds) if other == kind]
-        source = _in_channels(canvas, kind[2])
         parts = tf.image.crop_and_resize(
-            source[None], tf.gather(boxes, which), [0] * len(which), kind[:2]
+            canvases[kind[2]][None], tf.gather(boxes, which), [0] * len(which), kind[:2]
         )
         for i, crop in zip(which, tf.unstack(parts)):
             crops[i] = crop
@@ -267,7 +268,3 @@ def _step(region):
 
 def _middle(height, width):
     return tf.constant(complex(width - 1, height - 1) / 2, tf.complex128)
-
-
-def _in_channels(canvas, channels):
-    return tf.image.rgb_to_grayscale(canvas) if channels == 1 else canvas

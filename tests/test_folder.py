@@ -387,7 +387,7 @@ def test_excluded_images_that_are_left_out_already(tmp_path, caplog):
 
 def test_a_missing_list_of_excluded_images(tmp_path):
     faces = FolderFaces(folder_of(tmp_path / "faces", [2]))
-    with pytest.raises(FileNotFoundError, match="No file .*nowhere.txt of images to leave out"):
+    with pytest.raises(FileNotFoundError, match="No list of images to leave out .*nowhere.txt"):
         check_images(faces, tmp_path / "bad.txt", exclude=tmp_path / "nowhere.txt")
 
 
