@@ -5,6 +5,18 @@ import os
 import numpy as np
 
 
+class MissingImages(ValueError):
+    """A list names images that are not there.
+
+    Attributes:
+        names: which, a tuple.
+    """
+
+    def __init__(self, message, names):
+        super().__init__(message)
+        self.names = tuple(names)
+
+
 def image_names(source):
     """Names of all images, a list: of a source of faces, or of a sequence of names itself."""
     if hasattr(source, "name"):
@@ -25,7 +37,8 @@ def find_images(wanted, source, path, allow_missing=False):
         int64 array (n,), -1 where an image is missing.
 
     Raises:
-        ValueError: if images are missing and must not; it tells how many and the first.
+        MissingImages: if images are missing and must not, or all are; the line tells how many and
+            the first.
     """
     numbers = {}
     for i, name in enumerate(image_names(source)):
@@ -34,13 +47,15 @@ def find_images(wanted, source, path, allow_missing=False):
     found = np.array([numbers.get(name, -1) for name in wanted], np.int64)
     missing = list(dict.fromkeys(name for name, i in zip(wanted, found) if i < 0))
     if missing and not allow_missing:
-        raise ValueError(
+        raise MissingImages(
             f"{len(missing)} images of {path} are not among the faces, the first is {missing[0]}: "
-            "give the folder that the list belongs to."
+            "give the folder that the list belongs to.",
+            missing,
         )
     if len(missing) and (found < 0).all():
-        raise ValueError(
+        raise MissingImages(
             f"None of the images of {path} is among the faces, the first is {missing[0]}: give "
-            "the folder that the list belongs to."
+            "the folder that the list belongs to.",
+            missing,
         )
     return found

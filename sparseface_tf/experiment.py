@@ -10,14 +10,8 @@ from pipelines.augmentation import Augmentation
 from pipelines.regions import TABLE, read_regions
 from pipelines.sources import open_faces
 from pipelines.files import read_json, write_json
+from sparseface_tf.command_line import setting
 from sparseface_tf.networks import LAYERS
-
-
-def setting(default, text):
-    """A field with its help text; lists are copied."""
-    if isinstance(default, (list, tuple)):
-        return dataclasses.field(default_factory=lambda: list(default), metadata={"help": text})
-    return dataclasses.field(default=default, metadata={"help": text})
 
 
 @dataclasses.dataclass
@@ -100,7 +94,9 @@ class Experiment:
 
     # Stages
     sparsify: list = setting(
-        [], "One more stage of Table 2, e.g. '1/256-f'; repeat in order, first stage first."
+        [],
+        "One more stage of Table 2, e.g. '1/256-f'; repeat in order, first stage first.",
+        repeated=True,
     )
     criterion: str = setting("correlation", "Which weights are kept: 'correlation'.")
     lam: float = setting(0.75, "Share kept from the upper half of the correlations (Sec. 4.1).")

@@ -53,14 +53,14 @@ class BlufrTest:
         labels: int64 array (n,), their identities.
         trials: tuple of `Trial`.
         development: tuple (train, test) of rows of features, to choose a model by.
-        missing: number of listed images that the source does not have.
+        missing: names of listed images that the source does not have, a tuple.
     """
 
     images: np.ndarray
     labels: np.ndarray
     trials: tuple
     development: tuple
-    missing: int = 0
+    missing: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ class BlufrResult:
     verification_curve: metrics.Curve
     identification_curve: metrics.Curve
     scores: int
-    missing: int
+    missing: tuple
     learned: bool
     how: str = HOW
 
@@ -144,7 +144,7 @@ def read_blufr(path, source, allow_missing=False):
         labels=labels[here],
         trials=tuple(trials),
         development=tuple(row[part[here[part]]] for part in development),
-        missing=int((~here).sum()),
+        missing=tuple(name for name, known in zip(files, here) if not known),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipelines.names import find_images
 from pipelines.text import read_lines
+from sparseface_tf.evaluation.bootstrap import interval_of_share
 from sparseface_tf.evaluation.estimate import Estimate, RateEstimate
 from sparseface_tf.evaluation.metrics import Curve, far_grid, mean_curve
 from sparseface_tf.evaluation.pairs import check_features
@@ -48,7 +49,7 @@ class IdentificationTest:
         labels: int64 array (n,), their identities, by name.
         closed: tuple of `ClosedTrial`.
         open: tuple of `OpenTrial`.
-        missing: number of listed images that the source does not have.
+        missing: names of listed images that the source does not have, a tuple.
         left_out: places in galleries and among probes left out for that, in all trials.
     """
 
@@ -56,7 +57,7 @@ class IdentificationTest:
     labels: np.ndarray
     closed: tuple
     open: tuple
-    missing: int = 0
+    missing: tuple = ()
     left_out: int = 0
 
 
@@ -65,7 +66,7 @@ class ClosedResult:
     """Numbers of closed-set identification.
 
     Attributes:
-        rank_1: `Estimate` over the trials.
+        rank_1: `Estimate` over the trials, its interval over the probes' identities.
         cmc: share found at rank 1, 2, … or better, mean over the trials.
         missing, left_out: as in the test.
         how: how the numbers were obtained.
@@ -73,11 +74,12 @@ class ClosedResult:
 
     rank_1: Estimate
     cmc: tuple
-    missing: int
+    missing: tuple
     left_out: int
     how: str = (
         "Share of the probes whose identity scores highest in the gallery of one image an "
-        "identity, ties counting against the probe; over the trials."
+        "identity, ties counting against the probe; mean over the trials. The trials are drawn from "
+        "the same people, so the 95 % interval is by bootstrap over identities, galleries fixed."
     )
 
 
@@ -86,7 +88,8 @@ class OpenResult:
     """Numbers of open-set identification.
 
     Attributes:
-        rank_1: `RateEstimate`, rank-1 detection and identification rate at 1 % false alarms.
+        rank_1: `RateEstimate`, rank-1 detection and identification rate at 1 % false alarms, its
+            interval over the genuine probes' identities.
         curve: `Curve` of that rate over false alarms, mean over the trials.
         missing, left_out: as in the test.
         how: how the numbers were obtained.
@@ -94,12 +97,13 @@ class OpenResult:
 
     rank_1: RateEstimate
     curve: Curve
-    missing: int
+    missing: tuple
     left_out: int
     how: str = (
         "Share of the genuine probes whose identity scores highest, and not below the threshold: "
         "the lowest one that at most floor(FAR * impostors) impostor probes reach with their best "
-        "score, not interpolated; over the trials."
+        "score, not interpolated; mean over the trials. 95 % interval by bootstrap over the genuine "
+        "probes' identities, galleries and thresholds fixed."
     )
 
 
@@ -158,7 +162,7 @@ def read_identification(path, source, allow_missing=False):
         labels=labels[here].astype(np.int64),
         closed=tuple(kept_closed),
         open=tuple(kept_open),
-        missing=int((~here).sum()),
+        missing=tuple(name for name, known in zip(names, here) if not known),
         left_out=before - after,
     )
 
@@ -207,15 +211,17 @@ def evaluate_closed(features, test, scorer, ranks=RANKS):
         `ClosedResult`.
     """
     check_features(features, len(test.images))
-    curves = []
+    curves, hits, people = [], [], []
     for gallery, probes in test.closed:
         found = search(
             scorer, features[gallery], test.labels[gallery], features[probes], test.labels[probes]
         )
         curves.append(cmc(found, min(ranks, len(gallery))))
+        hits.append(found.rank == 1)
+        people.append(test.labels[probes])
     shortest = min(map(len, curves))
     return ClosedResult(
-        rank_1=Estimate.of([curve[0] for curve in curves]),
+        rank_1=_over_identities([curve[0] for curve in curves], hits, people),
         cmc=tuple(np.mean([curve[:shortest] for curve in curves], axis=0).tolist()),
         missing=test.missing,
         left_out=test.left_out,
@@ -229,18 +235,31 @@ def evaluate_open(features, test, scorer, far=FAR):
         `OpenResult`.
     """
     check_features(features, len(test.images))
-    rates, curves = [], []
+    rates, curves, hits = [], [], []
     grid = far_grid(min(len(trial.impostors) for trial in test.open))
     for gallery, genuine, impostors in test.open:
         probes = np.concatenate([genuine, impostors])
         found = search(
             scorer, features[gallery], test.labels[gallery], features[probes], test.labels[probes]
         )
-        rates.append(dir_at_far(found, far).rate)
+        rate = dir_at_far(found, far)
+        rates.append(rate.rate)
         curves.append(dir_curve(found, far=grid))
+        hits.append(((found.rank == 1) & (found.own >= rate.threshold))[: len(genuine)])
+    people = [test.labels[trial.genuine] for trial in test.open]
     return OpenResult(
-        rank_1=RateEstimate(far, Estimate.of(rates)),
+        rank_1=RateEstimate(far, _over_identities(rates, hits, people)),
         curve=mean_curve(curves),
         missing=test.missing,
         left_out=test.left_out,
+    )
+
+
+def _over_identities(rates, hits, people):
+    """`Estimate` of rates over trials, whose interval is over the probes' identities."""
+    people = np.concatenate(people)
+    return dataclasses.replace(
+        Estimate.of(rates),
+        interval=interval_of_share(np.concatenate(hits), people),
+        over=f"{len(np.unique(people)):,} identities",
     )

@@ -76,14 +76,14 @@ class TemplateTest:
         images: int64 array (n,), ascending; which faces of the source are needed. Features are
             given in this order.
         splits: tuple of `VerificationSplit` or `SearchSplit`.
-        missing: number of faces that the tables name and the source does not have.
+        missing: names of faces that the tables have and the source does not, a tuple.
         left_out: number of comparisons (1:1) or templates (1:N) left out for that; a template that
             still has a face stays.
     """
 
     images: np.ndarray
     splits: tuple
-    missing: int = 0
+    missing: tuple = ()
     left_out: int = 0
 
 
@@ -105,7 +105,7 @@ class TemplateVerification:
     eer: Estimate
     curve: metrics.Curve
     comparisons: int
-    missing: int
+    missing: tuple
     left_out: int
     how: str = (
         "A template's feature is the mean over its media, that of a video the mean of its frames. "
@@ -134,7 +134,7 @@ class TemplateSearch:
     cmc: tuple
     tpir_at_fpir: tuple
     curve: metrics.Curve | None
-    missing: int
+    missing: tuple
     left_out: int
     how: str = (
         "A template's feature is the mean over its media, that of a video the mean of its frames. "
@@ -311,7 +311,7 @@ def _find(tables, source, folder, allow_missing):
     """`Templates` of each table with rows of the features needed by all of them.
 
     Returns:
-        List of `Templates`, the numbers of the faces needed in the source, number of those missing.
+        List of `Templates`, the numbers of the faces needed in the source, names of those missing.
     """
     # The same face is in many lines and splits.
     faces = list(dict.fromkeys(row.face.name for table in tables for row in table))
@@ -324,7 +324,7 @@ def _find(tables, source, folder, allow_missing):
     ]
     if any(not len(templates.ids) for templates in found):
         raise ValueError(f"A table of {folder} has no face left that is among the faces.")
-    return found, images, int((numbers < 0).sum())
+    return found, images, tuple(name for name, i in zip(faces, numbers) if i < 0)
 
 
 def _templates(rows):
@@ -386,11 +386,11 @@ def evaluate_verification(features, test, scorer, fars=FARS):
     grid = metrics.far_grid(min(len(scores.impostor) for scores in splits))
     return TemplateVerification(
         tar_at_far=tuple(
-            RateEstimate(far, Estimate.of([metrics.tar_at_far(s, far).rate for s in splits]))
+            RateEstimate(far, Estimate.of([metrics.tar_at_far(s, far).rate for s in splits], "splits"))
             for far in fars
         ),
-        auc=Estimate.of([metrics.auc(curve) for curve in rocs]),
-        eer=Estimate.of([metrics.eer(curve) for curve in rocs]),
+        auc=Estimate.of([metrics.auc(curve) for curve in rocs], "splits"),
+        eer=Estimate.of([metrics.eer(curve) for curve in rocs], "splits"),
         curve=metrics.mean_curve([metrics.tar_curve(scores, grid) for scores in splits]),
         comparisons=sum(len(split.pairs) for split in test.splits),
         missing=test.missing,
@@ -426,14 +426,14 @@ def evaluate_search(features, test, scorer, fpirs=FPIRS, ranks=RANKS):
     tpir, curve = (), None
     if not any(found.mated.all() for found in splits):
         tpir = tuple(
-            RateEstimate(far, Estimate.of([dir_at_far(f, far, rank=None).rate for f in splits]))
+            RateEstimate(far, Estimate.of([dir_at_far(f, far, rank=None).rate for f in splits], "splits"))
             for far in fpirs
         )
         grid = metrics.far_grid(min(int((~found.mated).sum()) for found in splits))
         curve = metrics.mean_curve([dir_curve(found, None, grid) for found in splits])
     return TemplateSearch(
-        rank_1=Estimate.of(curves[:, 0]),
-        rank_5=Estimate.of(curves[:, 4]),
+        rank_1=Estimate.of(curves[:, 0], "splits"),
+        rank_5=Estimate.of(curves[:, 4], "splits"),
         cmc=tuple(curves.mean(0).tolist()),
         tpir_at_fpir=tpir,
         curve=curve,

@@ -8,8 +8,9 @@ import numpy as np
 from pipelines.names import find_images, image_names
 from pipelines.pairs_file import read_named_pairs
 from sparseface_tf.evaluation import metrics
+from sparseface_tf.evaluation.bootstrap import intervals_of_roc
 from sparseface_tf.evaluation.estimate import Estimate
-from sparseface_tf.verification import Verification, best_threshold, verification_accuracy
+from sparseface_tf.verification import best_threshold, verification_accuracy
 
 FARS = (1e-1, 1e-2, 1e-3)
 # Pairs at a time: with 512 features and float64 inside the scorer some 500 MB.
@@ -20,7 +21,8 @@ HOW = (
     "best on all other folds; mean and standard error over folds. ROC, AUC, EER and TAR (pooled): "
     "of all pairs together; TAR is that of the lowest threshold with at most "
     "floor(FAR * impostors) false accepts, not interpolated. TAR over folds: with the threshold "
-    "that the other folds' impostors give, so that the FAR in the fold is measured, too."
+    "that the other folds' impostors give, so that the FAR in the fold is measured, too. Intervals "
+    "of 95 % by bootstrap: of the accuracy over folds, of the pooled numbers over identities."
 )
 
 
@@ -34,7 +36,8 @@ class PairTest:
         pairs: int64 array (p, 2), rows of those features.
         same: bool array (p,), whether the two are of the same identity.
         fold: int64 array (p,), the part of the test that a pair belongs to.
-        missing: number of images that the list names and the source does not have.
+        labels: int64 array (n,), identity of each image.
+        missing: names of images that the list has and the source does not, a tuple.
         left_out: number of pairs left out for that.
     """
 
@@ -42,7 +45,8 @@ class PairTest:
     pairs: np.ndarray
     same: np.ndarray
     fold: np.ndarray
-    missing: int = 0
+    labels: np.ndarray
+    missing: tuple = ()
     left_out: int = 0
 
 
@@ -68,12 +72,17 @@ class PairResult:
     Attributes:
         pairs, genuine: number of pairs, and of those of the same identity.
         missing, left_out: as in the test.
-        accuracy: `Verification` over folds; None with a single fold, which has no other folds to
-            choose a threshold on.
+        accuracy: `Estimate` over folds; None with a single fold, which has no other folds to choose
+            a threshold on.
+        thresholds: for each fold, in ascending order, the one chosen on the others; with a single
+            fold the one of `best_accuracy`.
         best_accuracy: share of right answers with the threshold that is best on these very pairs.
         auc, eer: of all pairs together.
         fold_auc, fold_eer: `Estimate`s over folds; None with a single fold.
         tar_at_far: tuple of `FoldedTar`.
+        intervals: dict with "auc", "eer" and every FAR of `tar_at_far` as "0.001", of (low, high),
+            95 % of the pooled numbers; empty if there is one identity only.
+        identities: number of them.
         curve: `metrics.Curve` of TAR over FAR.
         histogram: `metrics.Histogram` of the scores.
         how: how the numbers were obtained.
@@ -81,15 +90,18 @@ class PairResult:
 
     pairs: int
     genuine: int
-    missing: int
+    missing: tuple
     left_out: int
-    accuracy: Verification | None
+    accuracy: Estimate | None
+    thresholds: tuple
     best_accuracy: float
     auc: float
     eer: float
     fold_auc: Estimate | None
     fold_eer: Estimate | None
     tar_at_far: tuple
+    intervals: dict
+    identities: int
     curve: metrics.Curve
     histogram: metrics.Histogram
     how: str = HOW
@@ -114,7 +126,7 @@ def read_pair_test(path, source, allow_missing=False):
     path = os.fspath(path)
     listed = read_named_pairs(path)
     images = find_images(listed.names, source, path, allow_missing)
-    missing = len({name for name, i in zip(listed.names, images) if i < 0})
+    missing = tuple(dict.fromkeys(name for name, i in zip(listed.names, images) if i < 0))
     images = images.reshape(-1, 2)
     kept = (images >= 0).all(1)
     check_folds(listed.same[kept], listed.fold[kept], np.unique(listed.fold), path)
@@ -139,6 +151,7 @@ def read_pair_test(path, source, allow_missing=False):
         pairs=rows.reshape(-1, 2),
         same=same,
         fold=listed.fold[kept],
+        labels=np.asarray(identities)[used].astype(np.int64),
         missing=missing,
         left_out=int((~kept).sum()),
     )
@@ -200,7 +213,8 @@ def evaluate_pairs(scores, test, fars=FARS):
 
     Args:
         scores: float array (p,), see `score_pairs`.
-        test: what has `same` and `fold`, (p,), `missing` and `left_out`, such as `PairTest`.
+        test: what has `pairs`, `same`, `fold`, `labels`, `missing` and `left_out`, such as
+            `PairTest`.
         fars: false accept rates to give the TAR at.
 
     Returns:
@@ -211,28 +225,52 @@ def evaluate_pairs(scores, test, fars=FARS):
     everything = metrics.Scores.of(scores, test.same)
     corners = metrics.roc(everything)
     parts = [test.fold == number for number in np.unique(test.fold)]
+    best_of_all = best_threshold(scores, test.same)
     accuracy = fold_auc = fold_eer = None
+    thresholds = (best_of_all,)
     if len(parts) > 1:
-        accuracy = verification_accuracy(scores, test.same, test.fold)
+        verified = verification_accuracy(scores, test.same, test.fold)
+        accuracy, thresholds = Estimate.of(verified.fold_accuracies, "folds"), verified.thresholds
         rocs = [metrics.roc(metrics.Scores.of(scores[part], test.same[part])) for part in parts]
-        fold_auc = Estimate.of([metrics.auc(curve) for curve in rocs])
-        fold_eer = Estimate.of([metrics.eer(curve) for curve in rocs])
-    best = (scores >= best_threshold(scores, test.same)) == test.same
+        fold_auc = Estimate.of([metrics.auc(curve) for curve in rocs], "folds")
+        fold_eer = Estimate.of([metrics.eer(curve) for curve in rocs], "folds")
+    best = (scores >= best_of_all) == test.same
+    people = test.labels[test.pairs]
+    intervals = intervals_of_roc(scores, test.same, people, fars)
     return PairResult(
         pairs=len(scores),
         genuine=int(test.same.sum()),
         missing=test.missing,
         left_out=test.left_out,
         accuracy=accuracy,
+        thresholds=thresholds,
         best_accuracy=float(best.mean()),
         auc=metrics.auc(corners),
         eer=metrics.eer(corners),
         fold_auc=fold_auc,
         fold_eer=fold_eer,
         tar_at_far=tuple(_folded_tar(scores, test.same, parts, everything, far) for far in fars),
+        intervals={f"{name:g}" if name in fars else name: i for name, i in intervals.items()},
+        identities=len(np.unique(people)),
         curve=metrics.tar_curve(everything),
         histogram=metrics.histogram(everything),
     )
+
+
+def decisions(scores, test, result):
+    """Which pairs are called the same, each by the threshold of its fold.
+
+    Args:
+        scores, test: as given to `evaluate_pairs`.
+        result: the `PairResult` that it returned.
+
+    Returns:
+        called: bool array (p,).
+        thresholds: float64 array (p,).
+    """
+    _, part = np.unique(test.fold, return_inverse=True)
+    thresholds = np.array(result.thresholds)[part]
+    return np.asarray(scores, np.float64) >= thresholds, thresholds
 
 
 def _folded_tar(scores, same, parts, everything, far):
@@ -245,4 +283,4 @@ def _folded_tar(scores, same, parts, everything, far):
         accepted = scores[part] >= threshold
         rates.append([accepted[same[part]].mean(), accepted[~same[part]].mean()])
     tar, measured = np.transpose(rates)
-    return FoldedTar(pooled, Estimate.of(tar), Estimate.of(measured))
+    return FoldedTar(pooled, Estimate.of(tar, "folds"), Estimate.of(measured, "folds"))

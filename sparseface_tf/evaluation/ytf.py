@@ -10,7 +10,7 @@ import os
 import numpy as np
 import tqdm
 
-from pipelines.names import image_names
+from pipelines.names import MissingImages, image_names
 from pipelines.text import read_lines
 from sparseface_tf.evaluation.pairs import check_features, check_folds
 
@@ -28,7 +28,8 @@ class VideoTest:
         pairs: int64 array (p, 2), videos.
         same: bool array (p,), whether the two are of the same identity.
         fold: int64 array (p,), the split.
-        missing: number of videos that the list names and the source does not have.
+        labels: int64 array (videos,), identity of each.
+        missing: names of videos that the list has and the source does not, a tuple.
         left_out: number of pairs left out for that.
     """
 
@@ -38,7 +39,8 @@ class VideoTest:
     pairs: np.ndarray
     same: np.ndarray
     fold: np.ndarray
-    missing: int = 0
+    labels: np.ndarray
+    missing: tuple = ()
     left_out: int = 0
 
 
@@ -59,8 +61,8 @@ def read_splits(path, source, allow_missing=False):
 
     Raises:
         FileNotFoundError: if there is no such list.
-        ValueError: for a malformed line, with its number; videos without frames; a label that
-            disagrees with the names; a split without pairs of either kind.
+        MissingImages: if videos have no frame and must, or none has.
+        ValueError: for a malformed line, with its number; a label that disagrees with the names; a split without pairs of either kind.
     """
     path = os.fspath(path)
     rows = []
@@ -94,9 +96,10 @@ def read_splits(path, source, allow_missing=False):
     wanted = list(dict.fromkeys(video for row in rows for video in row[:2]))
     missing = [video for video in wanted if video not in frames]
     if missing and (not allow_missing or len(missing) == len(wanted)):
-        raise ValueError(
+        raise MissingImages(
             f"{len(missing)} of {len(wanted)} videos of {path} have no frame among the faces, the "
-            f"first is {missing[0]}: give the folder that holds NAME/VIDEO/FRAME."
+            f"first is {missing[0]}: give the folder that holds NAME/VIDEO/FRAME.",
+            missing,
         )
     kept = [row for row in rows if row[0] in frames and row[1] in frames]
     same, fold = np.array([row[2] for row in kept], bool), np.array([row[3] for row in kept])
@@ -110,7 +113,8 @@ def read_splits(path, source, allow_missing=False):
         pairs=np.array([[number[video] for video in row[:2]] for row in kept], np.int64),
         same=same,
         fold=fold.astype(np.int64),
-        missing=len(missing),
+        labels=np.unique([os.path.dirname(video) for video in videos], return_inverse=True)[1],
+        missing=tuple(missing),
         left_out=len(rows) - len(kept),
     )
 

@@ -1,0 +1,75 @@
+"""What the programs share: a flag for every setting of a dataclass, and errors of one line."""
+
+import contextlib
+import dataclasses
+import sys
+
+from absl import flags, logging
+
+_DEFINE = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+def setting(default, text, repeated=False):
+    """A field of a dataclass of settings.
+
+    Args:
+        default: its value if nothing is given; lists are copied.
+        text: its help.
+        repeated: for a list, whether the flag is given once for each entry, not with commas.
+    """
+    metadata = {"help": text, "repeated": repeated}
+    if isinstance(default, (list, tuple)):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def define_flags(settings):
+    """Defines a flag for every field of a dataclass whose fields were made by `setting`."""
+    defaults = settings()
+    for field in dataclasses.fields(settings):
+        default, text = getattr(defaults, field.name), field.metadata["help"]
+        if field.metadata["repeated"]:
+            flags.DEFINE_multi_string(field.name, default, text)
+        elif isinstance(default, list):
+            flags.DEFINE_list(field.name, default, text)
+        else:
+            _DEFINE[type(default)](field.name, default, text)
+
+
+def from_flags(settings):
+    """The settings that the flags give."""
+    names = [field.name for field in dataclasses.fields(settings)]
+    return settings(**{name: flags.FLAGS[name].value for name in names})
+
+
+def check_arguments(argv):
+    """Refuses arguments that are no flags.
+
+    Raises:
+        ValueError: for the first one.
+    """
+    if len(argv) > 1:
+        raise ValueError(f"Unknown argument '{argv[1]}': flags begin with --.")
+
+
+@contextlib.contextmanager
+def one_line_errors(*kinds, end="", interrupted="the same command goes on from what is finished."):
+    """Ends the program with one line that says what was wrong.
+
+    Args:
+        *kinds: classes of errors.
+        end: what to say behind their first line.
+        interrupted: what to say when the user stops the program.
+    """
+    try:
+        yield
+    except kinds as error:
+        logging.debug("Raised here:", exc_info=True)
+        sys.exit(f"error: {str(error).splitlines()[0]}{end}")
+    except KeyboardInterrupt:
+        sys.exit(f"Interrupted; {interrupted}")

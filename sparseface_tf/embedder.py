@@ -1,0 +1,131 @@
+"""A trained network with the region of the face that it sees."""
+
+import dataclasses
+import glob
+import hashlib
+import json
+import os
+import re
+
+import keras
+
+from pipelines.files import read_json
+from pipelines.regions import TABLE, Region, read_regions
+from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
+
+MODEL = "model.keras"
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedder:
+    """A network that turns a region of the face into a feature.
+
+    Attributes:
+        path: the model's file.
+        region: the `Region` that it sees, at the size of its input.
+        network: Keras model, (n, height, width, channels) -> (n, features).
+        key: names the content, hexadecimal: another network, or another region, has another key.
+    """
+
+    path: str
+    region: Region
+    network: keras.Model
+    key: str
+
+
+def open_embedder(path, region="", regions=""):
+    """Opens a trained network.
+
+    Args:
+        path: a `.keras` file; a folder with model.keras in it, such as a stage's; or a run of
+            train.py, of which the last finished stage is taken.
+        region: name of the region that it sees. Default: the one of the run that the model lies
+            in, or "face" for a model that lies in no run.
+        regions: table of regions; default: `pipelines/regions.csv`.
+
+    Returns:
+        `Embedder`.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if the file is no model, or its input is not of the region's shape.
+    """
+    path = find_model(path)
+    network = _load(path)
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
+        raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
+    shape, output = network.input_shape, network.output_shape
+    if len(shape) != 4 or None in shape[1:] or len(output) != 2:
+        raise ValueError(
+            f"{path} maps {shape} to {output}: give a network from images (height, width, "
+            "channels) to features."
+        )
+    found = None if region else _region_of_run(path)
+    if found is None:
+        table = read_regions(regions or TABLE)
+        if (region or "face") not in table:
+            raise ValueError(f"There is no region {region}; there are {', '.join(table)}.")
+        found = table[region or "face"].scaled(shape[2])
+    if (found.height, found.width, found.channels) != shape[1:]:
+        raise ValueError(
+            f"{path} takes images of {_size(shape[1:])}, the region {found.name} has "
+            f"{_size((found.height, found.width, found.channels))}: give the region that the "
+            "network was trained on."
+        )
+    return Embedder(path, found, network, _key(path, found))
+
+
+def find_model(path):
+    """Path of the model's file, see `open_embedder`."""
+    path = os.fspath(path)
+    if os.path.isfile(path):
+        return path
+    if os.path.isfile(os.path.join(path, MODEL)):
+        return os.path.join(path, MODEL)
+    stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
+    if stages:
+        return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
+    raise FileNotFoundError(
+        f"No model {path}: give a .keras file, a stage's folder or a run's folder."
+    )
+
+
+def run_of(path):
+    """Settings of the run that a model's file lies in, a dict; None if it lies in none."""
+    folder = os.path.dirname(os.path.abspath(path))
+    for folder in (folder, os.path.dirname(folder)):
+        settings = os.path.join(folder, "experiment.json")
+        if os.path.isfile(settings):
+            return read_json(settings)
+    return None
+
+
+def _load(path):
+    try:
+        return keras.saving.load_model(path, compile=False)
+    # Keras raises errors of many kinds for files that are something else.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        raise ValueError(f"{path} is not a Keras model: {reason[:200]}") from None
+
+
+def _region_of_run(path):
+    settings = run_of(path)
+    if settings is None:
+        return None
+    fields = settings["regions"]
+    pairs = {name: tuple(fields[name]) for name in ("landmarks", "offset")}
+    return Region(**{**fields, **pairs})
+
+
+def _size(shape):
+    return " x ".join(map(str, shape))
+
+
+def _key(path, region):
+    with open(path, "rb") as file:
+        digest = hashlib.sha256(file.read())
+    # The name and the source of a region change nothing in what the network sees.
+    seen = {k: v for k, v in dataclasses.asdict(region).items() if k not in ("name", "source")}
+    digest.update(json.dumps(seen, sort_keys=True).encode())
+    return digest.hexdigest()[:32]
