@@ -19,7 +19,7 @@ TEMPLATE = "page.html.j2"
 _QUALITY = 85  # of the hard pairs' JPEGs
 _LARGEST = 160  # pixels, of their longer side
 
-_NUMERIC = re.compile(r"[-+−±<\[]?\s*[\d.].*|[–—]?")
+_NUMERIC = re.compile(r"[-+−±<\[\](),.:·%e⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d\s]*|n/a|–")
 
 
 def write_page(path, sections, *, title, command, facts):
@@ -55,7 +55,7 @@ def write_page(path, sections, *, title, command, facts):
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters.update(jpeg=jpeg_uri, score=lambda score: f"{score:.4g}")
+    environment.filters.update(jpeg=jpeg_uri, score=_score, breakable=_breakable)
     environment.tests["numeric"] = lambda text: bool(_NUMERIC.fullmatch(text))
     text = importlib.resources.files(__package__).joinpath(TEMPLATE).read_text("utf-8")
     page = environment.from_string(text).render(
@@ -93,7 +93,7 @@ def svg(figure, prefix, label):
     file = io.BytesIO()
     # Letters as outlines look alike everywhere; the salt makes the same file of the same figure.
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": prefix}):
-        figure.savefig(file, format="svg", metadata={"Date": None})
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
@@ -118,6 +118,15 @@ def svg(figure, prefix, label):
     root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
     text = ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
     return markupsafe.Markup(text)
+
+
+def _score(score):
+    return f"{score:.4g}".replace("-", "−")
+
+
+def _breakable(name):
+    """A file's name that may go on in a new line after a slash or an underscore."""
+    return markupsafe.Markup(re.sub("([/_])", r"\1<wbr>", str(markupsafe.escape(name))))
 
 
 def jpeg_uri(image):

@@ -49,7 +49,7 @@ LOOK = {
     "legend.frameon": False,
     "legend.handlelength": 2.6,
 }
-WIDTH, HEIGHT = 5.4, 3.7  # inches of a plot without its legend
+WIDTH, HEIGHT = 5.4, 3.9  # inches of a plot without its legend
 
 # Percentages with a tick on a DET plot, those first that are to stay where space is short.
 _PERCENT = (
@@ -148,7 +148,7 @@ def plot_det(runs, look=None):
     if not len(fars):
         return None
     with matplotlib.rc_context(LOOK):
-        figure, panel = _panel(HEIGHT + 0.7)
+        figure, panel = _panel()
         scale = _deviate, scipy.stats.norm.cdf
         # Beyond 50 % nobody works; a system that is as bad is still shown there.
         right = max(0.5, fars.min() * 2) if fars.min() < 0.45 else fars.max()
@@ -161,9 +161,11 @@ def plot_det(runs, look=None):
             getattr(panel, f"set_{axis}lim")(low, high)
             getattr(panel, f"set_{axis}scale")("function", functions=scale)
             line = getattr(panel, f"{axis}axis")
-            line.set_major_locator(FixedLocator(_percents(low, high) / 100))
+            # Numbers stand beside each other on one axis, one above the other on the other.
+            ticks = _percents(low, high, letter=0.016 if axis == "x" else 0)
+            line.set_major_locator(FixedLocator(ticks / 100))
             line.set_minor_locator(NullLocator())
-            line.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate * 100:.9f}".rstrip("0").rstrip(".")))
+            line.set_major_formatter(FuncFormatter(lambda rate, _: _percent(rate * 100)))
         panel.set(xlabel="False accept rate (%)", ylabel="False reject rate (%)")
         equal = scipy.stats.norm.cdf(np.linspace(-7, 7, 100))
         panel.plot(equal, equal, color="#999999", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
@@ -180,14 +182,30 @@ def _deviate(rate):
     return scipy.stats.norm.ppf(np.clip(rate, _CLOSEST, 1 - _CLOSEST))
 
 
-def _percents(low, high, least=0.07):
-    """Ticks between two rates, at least a share of the axis apart; float64 array, ascending."""
-    kept = {}
+def _percent(percent):
+    return f"{percent:.9f}".rstrip("0").rstrip(".")
+
+
+def _percents(low, high, letter):
+    """Ticks between two rates.
+
+    Args:
+        low, high: rates at the ends of the axis.
+        letter: width of a letter along the axis, of the axis' length.
+
+    Returns:
+        Percentages, a float64 array, ascending, whose numbers do not touch.
+    """
+    kept = []
     for percent in _PERCENT:
         place = (_deviate(percent / 100) - _deviate(low)) / (_deviate(high) - _deviate(low))
-        if 0 <= place <= 1 and all(abs(place - other) >= least for other in kept.values()):
-            kept[percent] = place
-    return np.sort([*kept])
+        half = letter * len(_percent(percent)) / 2
+        if 0 <= place <= 1 and all(
+            abs(place - other) >= max(0.05, half + other_half + letter)
+            for _, other, other_half in kept
+        ):
+            kept.append((percent, place, half))
+    return np.sort([percent for percent, *_ in kept])
 
 
 def plot_cmc(runs, look=None):
@@ -288,8 +306,8 @@ def plot_histograms(runs):
     return figure
 
 
-def _panel(height=HEIGHT):
-    figure = _figure(WIDTH, height)
+def _panel():
+    figure = _figure(WIDTH, HEIGHT)
     return figure, figure.subplots()
 
 

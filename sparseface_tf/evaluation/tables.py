@@ -52,23 +52,30 @@ class Table(NamedTuple):
     rows: list
 
 
-def formatted(value):
-    """A number as it is printed: four decimals for a share, more for tiny ones."""
-    if value is None or not math.isfinite(value):
+def formatted(value, like=None):
+    """A number as it is printed: four decimals for a share, more for tiny ones.
+
+    Args:
+        value: a float.
+        like: the number it stands beside, with as many decimals; default: itself.
+    """
+    if not math.isfinite(value):
         return "n/a"
-    size = abs(value)
+    size = abs(value if like is None else like)
     if size >= 100:
         text = f"{value:,.1f}"
-    elif size >= 0.001 or value == 0:
+    elif size >= 0.001 or size == 0 or not math.isfinite(size):
         text = f"{value:.4f}"
+    elif size >= 1e-5:
+        text = f"{value:.6f}"
     else:
         text = f"{value:.1e}"
     return text.replace("-", "−")
 
 
-def formatted_interval(interval):
-    """An interval (low, high) as it is printed; "" for None."""
-    return "" if interval is None else f"[{formatted(interval[0])}, {formatted(interval[1])}]"
+def formatted_interval(interval, like=None):
+    """An interval (low, high) as it is printed; "" for None. For `like` see `formatted`."""
+    return "" if interval is None else "[" + ", ".join(formatted(x, like) for x in interval) + "]"
 
 
 def formatted_p(p):
@@ -86,7 +93,7 @@ def formatted_p(p):
 def formatted_number(number):
     """A `Number` with its spread, without its interval, such as "0.9873 ± 0.0012"."""
     value = formatted(number.value)
-    return value if number.spread is None else f"{value} ± {formatted(number.spread)}"
+    return value if number.spread is None else f"{value} ± {formatted(number.spread, number.value)}"
 
 
 def note(number):
@@ -139,7 +146,7 @@ def _column(numbers):
         if number is None
         else Cell(
             formatted_number(number),
-            formatted_interval(number.interval),
+            formatted_interval(number.interval, number.value),
             "" if shared else note(number),
             formatted(number.value) == best,
         )
@@ -160,14 +167,14 @@ def _best(numbers):
 def comparison_rows(comparisons):
     """`Comparison`s as rows of strings, the first row the head."""
     head = ["first", "second", "only first right", "only second right", "both right", "neither",
-            "difference", "95 %", "p"]
+            "difference", "95 % interval", "p"]
     rows = [
         [
             c.first,
             c.second,
             *(f"{count:,}" for count in (c.only_first, c.only_second, c.both, c.neither)),
             ("+" if c.difference > 0 else "") + formatted(c.difference),
-            formatted_interval(c.interval),
+            formatted_interval(c.interval, c.difference),
             formatted_p(c.p_value),
         ]
         for c in comparisons
