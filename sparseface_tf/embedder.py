@@ -111,7 +111,8 @@ def _load(path):
 
 def _region_of_run(path):
     settings = run_of(path)
-    if settings is None:
+    # The first runs, which all saw the face, did not write their region.
+    if settings is None or not isinstance(settings.get("regions"), dict):
         return None
     fields = settings["regions"]
     pairs = {name: tuple(fields[name]) for name in ("landmarks", "offset")}

@@ -69,7 +69,7 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     """
 
     def __init__(
-        self, n_components=None, *, max_iter=100, tol=1e-4, shrinkage="auto", random_state=None
+        self, n_components=None, *, max_iter=100, tol=1e-3, shrinkage="auto", random_state=None
     ):
         self.n_components = n_components
         self.max_iter = max_iter

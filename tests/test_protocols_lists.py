@@ -86,7 +86,11 @@ def test_view_2(tmp_path):
     np.testing.assert_allclose(scores, cosines, 1e-4)
 
     result = pairs.evaluate_pairs(scores, test)
-    assert result.accuracy == verification_accuracy(scores, test.same, test.fold)
+    expected = verification_accuracy(scores, test.same, test.fold)
+    assert result.accuracy.mean == expected.accuracy
+    assert result.accuracy.standard_error == pytest.approx(expected.standard_error)
+    assert result.accuracy.values == expected.fold_accuracies
+    assert result.thresholds == expected.thresholds
     assert result.pairs == 120 and result.genuine == 60
     assert result.auc == pytest.approx(roc_auc_score(test.same, scores))
     each = [test.fold == k for k in range(10)]
@@ -100,8 +104,8 @@ def test_view_2(tmp_path):
         tar.append(np.mean(scores[part & test.same] > threshold))
     np.testing.assert_allclose(result.tar_at_far[0].tar.values, tar)
     assert result.tar_at_far[0].pooled.false_accepts == 6
-    assert as_json(result)["accuracy"]["accuracy"] == result.accuracy.accuracy
-    assert result.best_accuracy >= result.accuracy.accuracy
+    assert as_json(result)["accuracy"]["mean"] == result.accuracy.mean
+    assert result.best_accuracy >= result.accuracy.mean
 
 
 def test_view_1(tmp_path):

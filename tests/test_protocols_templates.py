@@ -1,21 +1,17 @@
 """Videos and templates: YouTube Faces and IJB-A in their published layouts, from rendered faces."""
 
-import csv
 import dataclasses
 import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from published import SIZE, SPLITS, ijba_set, pictures, video_frames
 
 from pipelines.boxed_faces import BoxedFace, BoxedFaces
 from pipelines.folder import FolderFaces
-from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.evaluation import ijba, ytf
 from sparseface_tf.evaluation.pairs import evaluate_pairs
-
-SIZE = 32
-
 
 class Cosine:
     def score_pairs(self, a, b):
@@ -38,28 +34,7 @@ def pixels(source, images):
 @pytest.fixture(scope="module")
 def rendered():
     """Pictures of 6 people, uint8 (6, 4, size, size, 3)."""
-    faces = SyntheticFaces(identities=6, images_per_identity=4, size=SIZE)
-    images = [faces.load(i)[0].numpy() for i in range(len(faces))]
-    return np.reshape(images, (6, 4, SIZE, SIZE, 3))
-
-
-def video_frames(root, rendered):
-    """NAME/VIDEO/VIDEO.FRAME.jpg: each person has videos 0 and 2, of one and of three frames."""
-    for person, pictures in enumerate(rendered):
-        for video, frames in ((0, pictures[:1]), (2, pictures[1:])):
-            folder = root / f"Person_{person}" / str(video)
-            folder.mkdir(parents=True)
-            for number, frame in enumerate(frames):
-                content = tf.io.encode_jpeg(frame, quality=95).numpy()
-                (folder / f"{video}.{number + 10}.jpg").write_bytes(content)
-
-
-SPLITS = """1, 1, Person_0/0, Person_0/2, 1
-1, 2, Person_3/2, Person_3/0, 1
-1, 3, Person_0/0, Person_1/2, 0
-1, 4, Person_0/2, Person_2/2, 0
-2, 1, Person_4/0, Person_4/2, 1
-2, 2, Person_4/0, Person_5/0, 0"""
+    return pictures(6, 4)
 
 
 def test_video_frames(tmp_path, rendered):
@@ -128,54 +103,6 @@ def test_headings_and_missing_videos(tmp_path):
 def test_bad_splits(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
         ytf.read_splits(splits(tmp_path, text), VIDEOS)
-
-
-COLUMNS = (
-    "TEMPLATE_ID,SUBJECT_ID,FILE,MEDIA_ID,SIGHTING_ID,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT,"
-    "RIGHT_EYE_X,RIGHT_EYE_Y,LEFT_EYE_X,LEFT_EYE_Y,NOSE_BASE_X,NOSE_BASE_Y,FACE_YAW"
-)
-BOX = (20, 10, SIZE, SIZE)
-
-
-def ijba_set(root, rendered):
-    """Two splits of both protocols; subjects 100 … 105, each with a photograph and a video.
-
-    Template 10 p + 1 is the photograph (medium p), 10 p + 2 the photograph and three frames of
-    one video (medium 50 + p). In the search everybody but 104 and 105 is in the gallery.
-    """
-    for folder in ("img", "frame"):
-        (root / "images" / folder).mkdir(parents=True)
-
-    def row(template, person, file, media):
-        return [template, 100 + person, file, media, 1, *BOX, *[""] * 6, "0.5"]
-
-    photographs, videos = {}, {}
-    for person, pictures in enumerate(rendered):
-        names = [f"img/{person}.png", *(f"frame/{person}_{k:05d}.png" for k in range(1, 4))]
-        for name, picture in zip(names, pictures):
-            canvas = np.zeros((SIZE + 30, SIZE + 40, 3), np.uint8)
-            canvas[10 : 10 + SIZE, 20 : 20 + SIZE] = picture
-            (root / "images" / name).write_bytes(tf.io.encode_png(canvas).numpy())
-        photographs[person] = row(10 * person + 1, person, names[0], person)
-        videos[person] = [row(10 * person + 2, person, names[0], person)]
-        videos[person] += [row(10 * person + 2, person, name, 50 + person) for name in names[1:]]
-    for split in (1, 2):
-        people = list(range(6))[::-1] if split == 1 else list(range(6))
-        gallery = [photographs[p] for p in people if p < 4]
-        probes = [line for p in people for line in videos[p]]
-        tables = {"search_gallery": gallery, "search_probe": probes}
-        tables["verify_metadata"] = gallery + probes + [photographs[p] for p in (4, 5)]
-        for name, lines in tables.items():
-            folder = root / ("11" if name == "verify_metadata" else "1N") / f"split{split}"
-            folder.mkdir(parents=True, exist_ok=True)
-            with open(folder / f"{name}_{split}.csv", "w", newline="") as file:
-                file.write(COLUMNS + "\r\n")
-                csv.writer(file).writerows(lines)
-        pairs = [(10 * a + 1, 10 * b + 2) for a in range(6) for b in range(6)]
-        if split == 2:
-            pairs = pairs[::-1]
-        text = "".join(f"{a},{b}\n" for a, b in pairs)
-        (root / "11" / f"split{split}" / f"verify_comparisons_{split}.csv").write_text(text)
 
 
 @pytest.fixture

@@ -145,6 +145,13 @@ class TemplateSearch:
     )
 
 
+def splits_in(folder):
+    """Numbers of the splits whose tables are in a folder; the published sets have ten."""
+    tables = [(n, name) for n in SPLITS for name in ("verify_metadata", "search_gallery")]
+    found = {n for n, name in tables if tf.io.gfile.exists(_table(folder, name, n))}
+    return tuple(sorted(found))
+
+
 def read_faces(folder, splits=SPLITS):
     """All faces in the tables of either protocol, for `pipelines.boxed_faces.BoxedFaces`.
 

@@ -341,8 +341,8 @@ class IjbaVerification:
 
     def __init__(self, place):
         folder = place.list("IJB-A_11_sets", "11", ".")
-        self.source = _ijba_faces(place, folder)
-        self.test = ijba.read_verification(folder, self.source, allow_missing=place.allow_missing)
+        self.source, splits = _ijba_faces(place, folder)
+        self.test = ijba.read_verification(folder, self.source, splits, place.allow_missing)
         count = sum(len(split.pairs) for split in self.test.splits)
         self.facts = [
             f"{len(self.test.splits)} splits, {count:,} comparisons of templates made of "
@@ -367,8 +367,8 @@ class IjbaSearch:
 
     def __init__(self, place):
         folder = place.list("IJB-A_1N_sets", "1N", ".")
-        self.source = _ijba_faces(place, folder)
-        self.test = ijba.read_search(folder, self.source, allow_missing=place.allow_missing)
+        self.source, splits = _ijba_faces(place, folder)
+        self.test = ijba.read_search(folder, self.source, splits, place.allow_missing)
         self.facts = [
             f"{len(self.test.splits)} splits, templates made of {len(self.test.images):,} faces.",
             *_missing_facts(self.test, "templates"),
@@ -406,8 +406,9 @@ def _lists_of_lfw(source, part):
 
 
 def _ijba_faces(place, folder):
-    faces = ijba.read_faces(folder)
-    return BoxedFaces(place.data, faces, allow_missing=place.allow_missing)
+    splits = ijba.splits_in(folder)
+    faces = ijba.read_faces(folder, splits)
+    return BoxedFaces(place.data, faces, allow_missing=place.allow_missing), splits
 
 
 def _pair_facts(test, what):
