@@ -7,6 +7,7 @@ list of `Run`, draws those that have the data and returns a matplotlib figure, o
 import math
 import os
 import re
+import textwrap
 
 import matplotlib
 import numpy as np
@@ -289,7 +290,8 @@ def plot_histograms(runs):
                     threshold, color="#222222", linewidth=0.8, linestyle=(0, (4, 2)),
                     alpha=max(0.3, 1 / len(run.thresholds)),
                 )
-            panel.set_title(run.name, parse_math=False, wrap=True)
+            # Wrapped here, as matplotlib would take what is between dollars as a formula.
+            panel.set_title(textwrap.fill(run.name, 48), parse_math=False)
             panel.set(xlim=(edges[0], edges[-1]), ylim=(0, None), yticks=[])
         for panel in panels[-1] if len(runs) % columns == 0 else panels.ravel()[-columns:]:
             panel.set_xlabel("Score")
