@@ -8,7 +8,7 @@ import re
 import numpy as np
 from sklearn.preprocessing import normalize
 
-from sparseface_tf.embedder import find_model, open_embedder
+from sparseface_tf.embedder import MODEL, find_model, open_embedder
 
 FLIPS = ("average", "join", "none")
 
@@ -60,7 +60,9 @@ class System:
 
     def singles(self):
         """The members as systems of their own."""
-        names = different_parts([member.path for member in self.members])
+        names = [member.region.name for member in self.members]
+        if len(set(names)) < len(names):
+            names = different_parts([member.path for member in self.members])
         return [System(name, (m,), self.flip) for name, m in zip(names, self.members)]
 
 
@@ -106,15 +108,15 @@ def open_systems(models, ensembles, *, flip="average", region="", regions=""):
 
 
 def different_parts(paths):
-    """What tells paths from each other, such as "stage0" and "stage1" of a run; a list."""
+    """Short names of paths: what is behind the folders that they share, a list of strings."""
+    if not paths:
+        return []
     parts = [path.split(os.sep) for path in paths]
+    parts = [names[:-1] if names[-1] == MODEL and names[:-1] else names for names in parts]
     if len(parts) == 1:
-        names = [part for part in parts[0] if part not in ("model.keras", "", ".", "..")]
-        return [os.sep.join(names[-2:])]
+        return [os.sep.join(parts[0][-2:])]
     start = len(os.path.commonprefix(parts))
-    end = len(os.path.commonprefix([part[::-1] for part in parts]))
-    names = [os.sep.join(part[start : max(start + 1, len(part) - end)]) for part in parts]
-    return [name or path for name, path in zip(names, paths)]
+    return [os.sep.join(names[start:]) or path for names, path in zip(parts, paths)]
 
 
 def _named(text):

@@ -86,6 +86,17 @@ def ijba_set(root, rendered):
         (root / "11" / f"split{split}" / f"verify_comparisons_{split}.csv").write_text(text)
 
 
+def lfw_images(root, rendered):
+    """NAME/NAME_0001.jpg of uint8 (people, images, height, width, 3); returns the names."""
+    names = [f"Person_{p:02d}" for p in range(len(rendered))]
+    for name, faces in zip(names, rendered):
+        (root / name).mkdir(parents=True)
+        for i, face in enumerate(faces, start=1):
+            content = tf.io.encode_jpeg(face, quality=95).numpy()
+            (root / name / f"{name}_{i:04d}.jpg").write_bytes(content)
+    return names
+
+
 def lfw_set(root, rendered, folds=10, each=4, seed=0):
     """LFW: NAME/NAME_0001.jpg with pairs.txt, both lists of View 1, identification.json and BLUFR's
     configuration beside the people.
@@ -97,13 +108,7 @@ def lfw_set(root, rendered, folds=10, each=4, seed=0):
         seed: of the pairs.
     """
     people, images = rendered.shape[:2]
-    names = [f"Person_{p:02d}" for p in range(people)]
-    for name, faces in zip(names, rendered):
-        (root / name).mkdir(parents=True)
-        for i, face in enumerate(faces, start=1):
-            content = tf.io.encode_jpeg(face, quality=95).numpy()
-            (root / name / f"{name}_{i:04d}.jpg").write_bytes(content)
-
+    names = lfw_images(root, rendered)
     rng = np.random.default_rng(seed)
 
     def lines(count):

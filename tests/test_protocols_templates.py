@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from published import SIZE, SPLITS, ijba_set, pictures, video_frames
+from published import COLUMNS, SPLITS, ijba_set, pictures, video_frames
 
 from pipelines.boxed_faces import BoxedFace, BoxedFaces
 from pipelines.folder import FolderFaces

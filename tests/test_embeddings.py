@@ -1,0 +1,263 @@
+"""Features on disk: computed once, by content, whatever happens to the files."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from published import lfw_images, pictures
+
+from pipelines.batches import image_batches
+from pipelines.folder import FolderFaces
+from pipelines.regions import read_regions
+from sparseface_tf import embeddings
+from sparseface_tf.embedder import find_model, open_embedder
+from sparseface_tf.embeddings import FeatureCache, Faces
+from sparseface_tf.systems import System, different_parts, open_systems
+
+
+def network(path, height=28, width=24, channels=3, features=5, seed=0):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.Input((height, width, channels)),
+            keras.layers.AveragePooling2D(4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(features),
+        ]
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def lfw(tmp_path):
+    lfw_images(tmp_path / "lfw", pictures(3, 2))
+    return Faces(FolderFaces(tmp_path / "lfw"), "faces")
+
+
+@pytest.fixture
+def embedder(tmp_path):
+    return open_embedder(network(tmp_path / "model.keras"))
+
+
+def direct(embedder, source, images, mirrored=False):
+    batches = image_batches(source, images, region=embedder.region, mirrored=mirrored)
+    return np.concatenate([embedder.network.predict_on_batch(batch) for batch in batches])
+
+
+def counting(monkeypatch):
+    """A list that gets the images that are really embedded."""
+    seen = []
+
+    def count(source, images, **settings):
+        seen.extend(np.asarray(images).tolist())
+        return image_batches(source, images, **settings)
+
+    monkeypatch.setattr(embeddings, "image_batches", count)
+    return seen
+
+
+def test_features_are_the_networks_and_come_from_disk_next_time(
+    tmp_path, lfw, embedder, monkeypatch
+):
+    seen = counting(monkeypatch)
+    images = np.array([4, 0, 2, 4])
+    for mirrored in (False, True):
+        cache = FeatureCache(tmp_path / "cache")
+        found = cache.features(embedder, lfw, images, mirrored)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(
+            found, direct(embedder, lfw.source, images, mirrored), rtol=1e-4, atol=1e-5
+        )
+        again = FeatureCache(tmp_path / "cache").features(embedder, lfw, images, mirrored)
+        np.testing.assert_array_equal(again, found)
+    assert seen == [4, 0, 2] * 2
+    cache.features(embedder, lfw, np.arange(6))
+    assert seen[6:] == [1, 3, 5]
+
+
+def test_another_network_region_or_image_has_other_features(
+    tmp_path, lfw, embedder, monkeypatch
+):
+    cache = FeatureCache(tmp_path / "cache")
+    first = cache.features(embedder, lfw, np.arange(6))
+    other = open_embedder(network(tmp_path / "other.keras", seed=1))
+    assert not np.allclose(cache.features(other, lfw, np.arange(6)), first)
+    part = open_embedder(tmp_path / "model.keras", region="face_close")
+    assert part.key != embedder.key
+    assert not np.allclose(cache.features(part, lfw, np.arange(6)), first)
+
+    # One file is replaced, another one renamed: only the new content is embedded.
+    folder = tmp_path / "lfw" / "Person_00"
+    (folder / "Person_00_0001.jpg").write_bytes((folder / "Person_00_0002.jpg").read_bytes())
+    lfw_images(tmp_path / "new", pictures(4, 1)[3:])
+    (tmp_path / "new/Person_00/Person_00_0001.jpg").rename(
+        tmp_path / "lfw/Person_01/Person_01_0001.jpg"
+    )
+    (tmp_path / "lfw/Person_02").rename(tmp_path / "lfw/Person_09")
+    seen = counting(monkeypatch)
+    again = cache.features(embedder, Faces(FolderFaces(tmp_path / "lfw"), "x"), np.arange(6))
+    assert seen == [2]
+    np.testing.assert_array_equal(again[[1, 3, 4, 5]], first[[1, 3, 4, 5]])
+    np.testing.assert_array_equal(again[0], first[1])
+
+
+def test_landmarks_are_content(tmp_path, lfw):
+    before = lfw.keys(np.arange(6))
+    points = "10,12,20,12,15,16,11,22,19,22"
+    header = "path," + ",".join(
+        f"{name}_{axis}"
+        for name in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+        for axis in "xy"
+    )
+    (tmp_path / "lfw" / "landmarks.csv").write_text(
+        f"{header}\nPerson_00/Person_00_0002.jpg,{points}\n"
+    )
+    after = Faces(FolderFaces(tmp_path / "lfw"), "x").keys(np.arange(6))
+    assert [a == b for a, b in zip(before, after)] == [True, False, True, True, True, True]
+
+
+def test_an_interrupted_run_goes_on(tmp_path, lfw, embedder, monkeypatch):
+    monkeypatch.setattr(embeddings, "SHARD", 2)
+    whole = FeatureCache(tmp_path / "whole").features(embedder, lfw, np.arange(6))
+    written = []
+
+    def write(folder, keys, features):
+        if written:
+            raise KeyboardInterrupt
+        written.append(keys)
+        write_shard(folder, keys, features)
+
+    write_shard = embeddings._write
+    monkeypatch.setattr(embeddings, "_write", write)
+    with pytest.raises(KeyboardInterrupt):
+        FeatureCache(tmp_path / "cache").features(embedder, lfw, np.arange(6))
+    monkeypatch.setattr(embeddings, "_write", write_shard)
+    seen = counting(monkeypatch)
+    again = FeatureCache(tmp_path / "cache").features(embedder, lfw, np.arange(6))
+    assert seen == [2, 3, 4, 5]
+    np.testing.assert_allclose(again, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_a_damaged_file_is_not_used(tmp_path, lfw, embedder, caplog):
+    cache = FeatureCache(tmp_path / "cache")
+    first = cache.features(embedder, lfw, np.arange(6))
+    (path,) = (tmp_path / "cache").rglob("*.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    np.testing.assert_array_equal(cache.features(embedder, lfw, np.arange(6)), first)
+    assert "is damaged" in caplog.text
+    np.testing.assert_array_equal(cache.features(embedder, lfw, np.arange(6)), first)
+
+
+def test_images_that_cannot_be_read_are_named(tmp_path, lfw, embedder):
+    path = tmp_path / "lfw/Person_01/Person_01_0002.jpg"
+    content = path.read_bytes()
+    path.write_bytes(b"no image")
+    with pytest.raises(ValueError, match="Person_01/Person_01_0002.jpg cannot be used: .*; repair"):
+        FeatureCache(tmp_path / "cache").features(embedder, lfw, np.arange(6))
+    path.unlink()
+    with pytest.raises(ValueError, match="Person_01/Person_01_0002.jpg cannot be used"):
+        Faces(lfw.source, "x").keys(np.arange(6))
+    path.write_bytes(content)
+
+
+def test_features_that_are_not_finite(tmp_path, lfw):
+    path = network(tmp_path / "nan.keras")
+    model = keras.saving.load_model(path)
+    model.layers[-1].bias.assign([0, np.nan, 0, 0, 0])
+    model.save(path)
+    with pytest.raises(ValueError, match="nan.keras gives features that are not finite, for 6 of 6"):
+        FeatureCache(tmp_path / "cache").features(open_embedder(path), lfw, np.arange(6))
+    assert not list((tmp_path / "cache").rglob("*.npz"))
+
+
+def run_folder(root, region="face", stages=(0, 10, 9)):
+    """A run of train.py with stages and its settings."""
+    row = read_regions()[region].scaled(24)
+    for stage in stages:
+        network(root / f"stage{stage}" / "model.keras", row.height, 24, row.channels, seed=stage)
+    settings = {"regions": vars(row), "held_out": 0.5, "seed": 0}
+    (root / "experiment.json").write_text(json.dumps(settings))
+    return root
+
+
+def test_models_of_a_run(tmp_path):
+    run = run_folder(tmp_path / "run", "left_eye")
+    assert find_model(run).endswith("stage10/model.keras")
+    assert find_model(run / "stage9").endswith("stage9/model.keras")
+    found = open_embedder(run)
+    assert found.region == read_regions()["left_eye"].scaled(24)
+    assert open_embedder(run / "stage9").key != found.key
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        (["nowhere"], FileNotFoundError, "No model .*nowhere: give a .keras file"),
+        (["text.keras"], ValueError, "text.keras is not a Keras model"),
+        (["model.keras", "face_grey"], ValueError, "takes images of 28 x 24 x 3, the region face_grey"),
+        (["model.keras", "tail"], ValueError, "no region tail; there are face"),
+        (["wide.keras"], ValueError, "takes images of 24 x 28 x 3, the region face has"),
+        (["flat.keras"], ValueError, "give a network from images"),
+    ],
+)
+def test_bad_models(tmp_path, arguments, error, message):
+    network(tmp_path / "model.keras")
+    network(tmp_path / "wide.keras", 24, 28)
+    (tmp_path / "text.keras").write_text("no model")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(tmp_path / "flat.keras")
+    with pytest.raises(error, match=message):
+        open_embedder(tmp_path / arguments[0], *arguments[1:])
+
+
+def test_flips_and_joined_features(tmp_path, lfw, embedder):
+    cache, images = FeatureCache(tmp_path / "cache"), np.arange(6)
+    plain = direct(embedder, lfw.source, images)
+    mirror = direct(embedder, lfw.source, images, mirrored=True)
+    assert np.abs(plain - mirror).max() > 1e-3
+    for flip, expected in (
+        ("none", plain),
+        ("average", (plain + mirror) / 2),
+        ("join", np.hstack([plain, mirror])),
+    ):
+        found = System("x", (embedder,), flip).features(cache, lfw, images)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+    other = open_embedder(network(tmp_path / "other.keras", seed=1, features=3))
+    joined = System("x", (embedder, other), "none").features(cache, lfw, images)
+    parts = [plain, direct(other, lfw.source, images)]
+    expected = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
+    np.testing.assert_allclose(joined, np.hstack(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_systems_of_a_command_line(tmp_path):
+    for region in ("face", "left_eye"):
+        run_folder(tmp_path / "runs" / region, region, stages=(0, 1))
+    root = f"{tmp_path}/runs"
+    systems = open_systems(
+        [f"{root}/face/stage0", f"sparse={root}/face"],
+        [f"{root}/*/stage0", f"both sparse={root}/face,{root}/left_eye"],
+    )
+    assert [system.name for system in systems] == [
+        "face/stage0", "sparse", "*/stage0", "both sparse",
+    ]  # fmt: skip
+    assert [len(system.members) for system in systems] == [1, 1, 2, 2]
+    assert systems[1].members[0] is systems[3].members[0]
+    assert [single.name for single in systems[2].singles()] == ["face", "left_eye"]
+
+    for models, ensembles, message in (
+        ([f"{root}/face/stage0", f"{root}/face/stage0"], [], "Two models are called"),
+        ([], [f"{root}/face"], "is 1 model"),
+        ([], [f"{root}/face,{root}/face/stage1,{root}/left_eye"], "has a model twice"),
+        ([], [f"{root}/nose*"], "No model matches"),
+    ):
+        with pytest.raises((ValueError, OSError), match=message):
+            open_systems(models, ensembles)
+
+
+def test_what_tells_paths_apart():
+    assert different_parts(["a/b/stage0/model.keras"]) == ["b/stage0"]
+    assert different_parts(["r/stage0/model.keras", "r/stage1/model.keras"]) == ["stage0", "stage1"]
+    assert different_parts(["r/x.keras", "r/y.keras"]) == ["x.keras", "y.keras"]

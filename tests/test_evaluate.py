@@ -1,0 +1,256 @@
+"""evaluate.py as a user runs it: every protocol in its published layout, on rendered faces."""
+
+import html.parser
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from published import ijba_set, lfw_set, pictures, video_frames
+
+from pipelines.folder import FolderFaces
+from pipelines.regions import read_regions
+from sparseface_tf.cosine import Cosine
+from sparseface_tf.evaluation import lfw, pairs
+from sparseface_tf.embeddings import FeatureCache, Faces
+from sparseface_tf.evaluator import Evaluation, Evaluator
+from sparseface_tf.joint_bayesian import JointBayesian
+from sparseface_tf.systems import open_systems
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def evaluate(*arguments):
+    process = subprocess.run(
+        [sys.executable, "evaluate.py", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    return process.returncode, process.stdout, process.stderr
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Networks, LFW, training faces, videos and templates."""
+    root = tmp_path_factory.mktemp("world")
+    for seed, region in enumerate(("face", "left_eye", "face_grey")):
+        keras.utils.set_random_seed(seed)
+        row = read_regions()[region].scaled(24)
+        inputs = keras.Input((row.height, row.width, row.channels))
+        x = keras.layers.AveragePooling2D(4)(inputs)
+        x = keras.layers.Dense(6, activation="relu")(keras.layers.Flatten()(x))
+        folder = root / "runs" / region / "stage0"
+        folder.mkdir(parents=True)
+        keras.Model(inputs, x).save(folder / "model.keras")
+        settings = {"regions": vars(row), "held_out": 3, "seed": 0}
+        (root / "runs" / region / "experiment.json").write_text(json.dumps(settings))
+    lfw_set(root / "lfw", pictures(8, 4))
+    lfw_set(root / "train", pictures(16, 4)[8:])
+    videos = pictures(6, 4)
+    video_frames(root / "ytf", videos)
+    (root / "ytf_lists").mkdir()
+    lines = [f"{1 + i % 2}, {i}, Person_{i}/0, Person_{i}/2, 1" for i in range(6)]
+    lines += [f"{1 + i % 2}, {i}, Person_{i}/0, Person_{(i + 1) % 6}/2, 0" for i in range(6)]
+    (root / "ytf_lists" / "splits.txt").write_text("\n".join(lines))
+    ijba_set(root / "ijba", videos)
+    return root
+
+
+class Parser(html.parser.HTMLParser):
+    """Collects what a page would load, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loaded, self.text = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.loaded += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_lfw_from_the_command_line(world, tmp_path):
+    arguments = [
+        f"--model=one={world}/runs/face",
+        f"--models=three={world}/runs/*/stage0",
+        "--protocol=lfw,lfw_view1,lfw_identification,blufr",
+        f"--data={world}/lfw",
+        f"--train_data={world}/train",
+        f"--cache={tmp_path}/cache",
+        f"--output={tmp_path}/report",
+    ]
+    code, output, errors = evaluate(*arguments)
+    assert code == 0, errors
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [*report["protocols"]] == ["lfw", "lfw_view1", "lfw_identification", "blufr"]
+
+    # The numbers are those of the pieces put together by hand.
+    source = FolderFaces(world / "lfw")
+    test = lfw.read_view_2(world / "lfw" / "pairs.txt", source)
+    (system,) = open_systems([], [f"{world}/runs/*/stage0"])
+    cache = FeatureCache(tmp_path / "other")
+    features = system.features(cache, Faces(source, "lfw"), test.images)
+    training = FolderFaces(world / "train")
+    train = system.features(cache, Faces(training, "train"), np.arange(len(training)))
+    runs = report["protocols"]["lfw"]["runs"]
+    assert [(run["system"], run["scorer"]) for run in runs] == [
+        ("one", "cosine"), ("one", "Joint Bayesian"),
+        ("three", "cosine"), ("three", "Joint Bayesian"),
+    ]  # fmt: skip
+    for run, scorer in zip(runs[2:], (Cosine(), JointBayesian(None).fit(train, training.labels))):
+        scores = pairs.score_pairs(features, test.pairs, scorer)
+        result = pairs.evaluate_pairs(scores, test)
+        assert run["numbers"]["accuracy"]["value"] == pytest.approx(result.accuracy.mean, abs=0.03)
+        assert run["result"]["auc"] == pytest.approx(result.auc, abs=0.01)
+        low, high = run["numbers"]["AUC"]["interval"]
+        assert low < run["result"]["auc"] < high
+        written = np.genfromtxt(
+            tmp_path / "report" / "lfw_scores.csv", delimiter=",", skip_header=1, usecols=6 + (
+                run["scorer"] != "cosine"
+            )
+        )
+        np.testing.assert_allclose(written, scores, rtol=0.02, atol=0.02)
+    comparisons = report["protocols"]["lfw"]["comparisons"]
+    assert len(comparisons) == 4  # two systems by two scorers, without the diagonals
+    for one in comparisons:
+        assert one["only_first"] + one["only_second"] + one["both"] + one["neither"] == 80
+    table = report["protocols"]["lfw"]["tables"]["Networks of three one by one"]
+    assert [row[0] for row in table] == ["network", "face", "face_grey", "left_eye", "mean"]
+    singles = [float(row[1].split()[0]) for row in table[1:4]]
+    assert float(table[4][1]) == pytest.approx(np.mean(singles), abs=1e-4)
+    assert table[1][1].split()[0] == f"{runs[0]['numbers']['accuracy']['value']:.4f}"
+    assert report["protocols"]["blufr"]["runs"][1]["result"]["learned"] is False
+
+    page = (tmp_path / "report" / "report.html").read_text()
+    parsed = Parser(page)
+    assert all(url.startswith(("#", "data:")) for url in parsed.loaded)
+    assert "LFW, View 2" in parsed.text and page.count("data:image/jpeg") > 4
+    for name in ("lfw_roc", "lfw_det", "lfw_histograms", "lfw_identification_cmc", "blufr_search"):
+        assert (tmp_path / "report" / f"{name}.png").stat().st_size > 1000
+    assert "three" in output and "report.html" in output
+
+    # Again: from the cache, with the same numbers; with other settings not in the same folder.
+    code, _, errors = evaluate(*arguments)
+    assert code == 0 and "embedding" not in errors
+    again = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert again == report
+    code, _, errors = evaluate(*arguments, "--flip=none")
+    assert code == 1 and "holds an evaluation with other settings" in errors.splitlines()[-1]
+
+
+def run(tmp_path, **settings):
+    evaluator = Evaluator(
+        Evaluation(output=str(tmp_path / "report"), cache=str(tmp_path / "cache"), **settings)
+    )
+    evaluator.prepare()
+    return evaluator.run()
+
+
+def test_videos_and_templates(world, tmp_path):
+    model = [f"{world}/runs/face/stage0/model.keras"]
+    (videos,) = run(
+        tmp_path / "ytf",
+        model=model,
+        protocol=["ytf"],
+        data=str(world / "ytf"),
+        lists=str(world / "ytf_lists"),
+    )
+    assert [r.scorer for r in videos.runs] == ["cosine"]  # nothing to learn from
+    assert 0 <= videos.runs[0].numbers["accuracy"].value <= 1
+    assert len(videos.runs[0].roc.far) > 2
+    sections = run(
+        tmp_path / "ijba",
+        model=model,
+        protocol=["ijba_verification"],
+        data=str(world / "ijba" / "images"),
+        lists=str(world / "ijba"),
+        train_data=str(world / "train"),
+        identities="held_out",
+        components=4,
+        flip="join",
+    )
+    assert [r.scorer for r in sections[0].runs] == ["cosine", "Joint Bayesian"]
+    assert [*sections[0].runs[0].numbers][:3] == [f"TAR at FAR {far}" for far in (0.1, 0.01, 0.001)]
+    facts = json.loads((tmp_path / "ijba/report/report.json").read_text())["facts"]
+    assert "12 images of 3 identities (held_out)" in facts["Joint Bayesian"]
+    (search,) = run(
+        tmp_path / "search",
+        model=model,
+        protocol=["ijba_search"],
+        data=str(world / "ijba" / "images"),
+        lists=str(world / "ijba"),
+    )
+    assert search.runs[0].cmc[-1] == 1 and "rank 1" in search.runs[0].numbers
+
+
+def test_blufr_learns_from_its_own_training_images(world, tmp_path):
+    (section,) = run(
+        tmp_path,
+        model=[f"{world}/runs/face"],
+        protocol=["blufr"],
+        data=str(world / "lfw"),
+    )
+    assert [r.scorer for r in section.runs] == ["cosine", "Joint Bayesian"]
+    runs = json.loads((tmp_path / "report/report.json").read_text())["protocols"]["blufr"]["runs"]
+    assert [r["result"]["learned"] for r in runs] == [False, True]
+
+
+def test_missing_images_are_listed(world, tmp_path):
+    (tmp_path / "some").mkdir()
+    for person in sorted((world / "lfw").glob("Person_*"))[:7]:
+        (tmp_path / "some" / person.name).symlink_to(person)
+    settings = dict(
+        model=[f"{world}/runs/face"], data=str(tmp_path / "some"), lists=str(world / "lfw")
+    )
+    with pytest.raises(ValueError, match="images of .*pairs.txt are not among .*--allow_missing; .*"):
+        run(tmp_path / "a", **settings)
+    listed = (tmp_path / "a/report/lfw_missing.txt").read_text().split()
+    assert listed and all(name.startswith("Person_07/Person_07_000") for name in listed)
+    (section,) = run(tmp_path / "b", allow_missing=True, **settings)
+    assert (tmp_path / "b/report/lfw_missing.txt").read_text().split() == listed
+    assert any(f"{len(listed)} images or videos" in fact for fact in section.facts)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(model=[]), "No network: give --model=PATH"),
+        (dict(data=""), "No test faces: give --data"),
+        (dict(data="/nowhere"), "No folder /nowhere"),
+        (dict(protocol=["lwf"]), "--protocol=lwf: choose from lfw, lfw_view1"),
+        (dict(scorers=["joint_bayesian"]), "joint_bayesian learns from faces: give --train_data"),
+        (dict(flip="both"), "--flip=both: choose from average, join, none"),
+        (dict(exclude="x.txt"), "--exclude is of --train_data"),
+        (dict(lists="/nowhere"), "No pairs.txt or lfw/pairs.txt in /nowhere: .*--lists"),
+        (dict(protocol=["pairs"]), "needs a list: give --pairs=FILE"),
+        (dict(region="face_grey"), "takes images of 28 x 24 x 3, the region face_grey has 28 x 24 x 1"),
+        (dict(components=-1), "--components must be 0 or more"),
+    ],
+)
+def test_bad_settings(world, tmp_path, changes, message):
+    settings = dict(model=[f"{world}/runs/face"], data=str(world / "lfw"), **{})
+    with pytest.raises((ValueError, OSError), match=message):
+        run(tmp_path, **{**settings, **changes})
+
+
+def test_a_pair_that_its_folders_contradict(world, tmp_path):
+    path = tmp_path / "list.txt"
+    names = [f"Person_{i:02d}/Person_{i:02d}_0001.jpg" for i in range(3)]
+    path.write_text(f"{names[0]}\t{names[1]}\t1\n{names[1]}\t{names[2]}\t0\n")
+    code, _, errors = evaluate(
+        f"--model={world}/runs/face",
+        "--protocol=pairs",
+        f"--pairs={path}",
+        f"--data={world}/lfw",
+        f"--output={tmp_path}/report",
+    )
+    assert code == 1
+    assert errors.splitlines()[-1].startswith("error: ") and "line 1" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
