@@ -28,23 +28,28 @@ def setting(default, text, repeated=False):
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def define_flags(settings):
-    """Defines a flag for every field of a dataclass whose fields were made by `setting`."""
+def define_flags(settings, values=flags.FLAGS):
+    """Defines a flag for every field of a dataclass whose fields were made by `setting`.
+
+    Args:
+        settings: the dataclass.
+        values: `absl.flags.FlagValues` that the flags belong to.
+    """
     defaults = settings()
     for field in dataclasses.fields(settings):
         default, text = getattr(defaults, field.name), field.metadata["help"]
         if field.metadata["repeated"]:
-            flags.DEFINE_multi_string(field.name, default, text)
+            flags.DEFINE_multi_string(field.name, default, text, flag_values=values)
         elif isinstance(default, list):
-            flags.DEFINE_list(field.name, default, text)
+            flags.DEFINE_list(field.name, default, text, flag_values=values)
         else:
-            _DEFINE[type(default)](field.name, default, text)
+            _DEFINE[type(default)](field.name, default, text, flag_values=values)
 
 
-def from_flags(settings):
-    """The settings that the flags give."""
+def from_flags(settings, values=flags.FLAGS):
+    """The settings that parsed flags give; arguments as of `define_flags`."""
     names = [field.name for field in dataclasses.fields(settings)]
-    return settings(**{name: flags.FLAGS[name].value for name in names})
+    return settings(**{name: values[name].value for name in names})
 
 
 def check_arguments(argv):

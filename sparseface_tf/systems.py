@@ -121,8 +121,10 @@ def different_parts(paths):
 
 def _named(text):
     """(name or "", the rest) of "NAME=PATHS"."""
-    match = re.match(r"([^=/,*?\\]+)=(.+)", text)
-    return (match[1].strip(), match[2]) if match else ("", text)
+    match = re.fullmatch(r"([^=,*?]+)=(.+)", text)
+    if match is None or os.path.exists(text):
+        return "", text
+    return match[1].strip(), match[2]
 
 
 def _expand(text, ensemble):

@@ -2,16 +2,19 @@
 
 import fractions
 import pathlib
-import sys
 
 import pytest
 from absl import flags
-from absl.testing import flagsaver
 
 from pipelines.regions import read_regions
+from sparseface_tf.command_line import define_flags, from_flags
+from sparseface_tf.evaluator import Evaluation
+from sparseface_tf.experiment import Experiment
 
 ROOT = pathlib.Path(__file__).parent.parent
-FILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("flags/**/*.cfg"))
+ALL = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("flags/**/*.cfg"))
+EVALUATIONS = [path for path in ALL if path.endswith("_evaluate.cfg")]
+FILES = [path for path in ALL if path not in EVALUATIONS]
 
 # Tables 3 and 4: the stages of each row.
 ROWS = {
@@ -25,21 +28,16 @@ ROWS = {
 
 @pytest.fixture
 def parse(monkeypatch):
-    """Function from a flag file to the Experiment that train.py makes of it."""
+    """Function from a flag file to the settings that train.py or evaluate.py makes of it."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.syspath_prepend(str(ROOT))
-    import train
 
-    def parsed(path):
-        with flagsaver.flagsaver():
-            flags.FLAGS.unparse_flags()
-            flags.FLAGS(["train.py", f"--flagfile={path}"])
-            return train.experiment()
+    def parsed(path, settings=Experiment):
+        values = flags.FlagValues()
+        define_flags(settings, values)
+        values(["program", f"--flagfile={path}"])
+        return from_flags(settings, values)
 
-    # Flags that pytest's own command line has are none of ours.
-    monkeypatch.setattr(sys, "argv", ["train.py"])
-    yield parsed
-    flags.FLAGS.unparse_flags()
+    return parsed
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -53,6 +51,18 @@ def test_flag_files_make_sense(parse, path):
             assert pathlib.Path(experiment.output).name == pathlib.Path(path).stem
     text = (ROOT / path).read_text()
     assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("path", EVALUATIONS)
+def test_evaluations_are_of_what_is_trained(parse, path):
+    training = parse(path.replace("_evaluate", ""))
+    evaluation = parse(path, Evaluation)
+    evaluation.data = evaluation.train_data = "given"
+    evaluation.check()
+    stages = len(training.stages()) + 1
+    patterns = [text.partition("=")[2] for text in evaluation.models]
+    assert patterns == [f"{training.output}/*/stage{stage}" for stage in range(stages)]
+    assert (ROOT / path).read_text().startswith("# ")
 
 
 @pytest.mark.parametrize("row", ROWS)
