@@ -71,6 +71,8 @@ def top_k(
             raise ValueError(
                 f"{len(gallery_offsets)} offsets were given for {len(gallery)} gallery vectors."
             )
+        if not np.isfinite(gallery_offsets).all():
+            raise ValueError("Some offsets of the gallery are not finite.")
 
     n, block = len(probes), max(block, k)
     best = np.full((n, k), -np.inf, dtype)
@@ -85,8 +87,6 @@ def top_k(
         whole = len(vectors) == block
         scores = own.scores if whole else np.empty((n, len(vectors)), dtype)
         np.matmul(probes, vectors.T, out=scores)
-        if gallery_offsets is not None:
-            scores += gallery_offsets[start : start + block]
         highest = scores.max(axis=1)
         # The maximum passes NaN on.
         if not np.isfinite(highest).all():
@@ -95,12 +95,19 @@ def top_k(
                 "finite: the gallery or the probes hold NaN, infinity, or values too large for "
                 "their type."
             )
+        if gallery_offsets is not None:
+            # No score can be higher: so offsets need not be added to those of most probes.
+            offsets = gallery_offsets[start : start + block]
+            highest += offsets.max()
         # Equal ones too: blocks come in any order, and a lower index goes before a higher one.
         # Another thread may raise the k-th best meanwhile, which costs a vain look at most.
-        if (highest >= best[:, -1]).any():
+        rows = np.flatnonzero(highest >= best[:, -1])
+        if len(rows):
+            scores = scores[rows]
+            if gallery_offsets is not None:
+                scores += offsets
             with lock:
-                rows = np.flatnonzero(highest >= best[:, -1])
-                _merge(best, indices, rows, scores[rows], start)
+                _merge(best, indices, rows, scores, start)
 
     starts = range(0, len(gallery), block)
     with threadpool_limits(1), ThreadPoolExecutor(threads or joblib.cpu_count()) as pool:
@@ -117,11 +124,13 @@ def _merge(best, indices, rows, scores, start):
 
     Args:
         best, indices: arrays (n, k), as `top_k` returns them.
-        rows: integer array (r,), probes with a score from their k-th best on.
+        rows: integer array (r,), probes that may have a score from their k-th best on.
         scores: array (r, block) of these probes.
         start: gallery index of the first column.
     """
     k = best.shape[1]
+    reaching = scores.max(axis=1) >= best[rows, -1]
+    rows, scores = rows[reaching], scores[reaching]
     better = scores >= best[rows, -1:]
     if better.sum() > 4 * k * len(rows):
         # The first block, or a gallery in ascending order: to sort them all would take long.
