@@ -1,6 +1,7 @@
 """From trained networks to the numbers of the protocols: what evaluate.py does."""
 
 import dataclasses
+import functools
 import os
 import shlex
 import sys
@@ -234,12 +235,12 @@ class Evaluator:
                 facts=protocol.facts,
                 how=protocol.how,
                 runs=[one.run for one in found],
-                comparisons=protocol.compare(found) if found[0].right is not None else [],
+                comparisons=protocol.compare(found) if protocol.of_pairs else [],
                 tables=self._members(protocol),
             )
             sections.append(section)
             results[name] = [_as_json(one) for one in found]
-            if found[0].scores is not None:
+            if protocol.of_pairs:
                 self._write_scores(name, protocol, found)
         self._write(sections, results)
         return sections
@@ -258,16 +259,20 @@ class Evaluator:
                 scorer = self._joint_bayesian(system)
                 yield SCORERS["joint_bayesian"], lambda: scorer, True
             elif protocol.learns:
-                yield SCORERS["joint_bayesian"], self._new_joint_bayesian, False
+                width = self._features(system, protocol).shape[1]
+                make = functools.partial(self._new_joint_bayesian, width)
+                yield SCORERS["joint_bayesian"], make, False
 
-    def _new_joint_bayesian(self):
-        return JointBayesian(self.evaluation.components or None, random_state=0)
+    def _new_joint_bayesian(self, width):
+        """A `JointBayesian` for features of some length; PCA never asks for more than there is."""
+        components = self.evaluation.components
+        return JointBayesian(components if 0 < components < width else None, random_state=0)
 
     def _joint_bayesian(self, system):
         """`JointBayesian` of a system's features of the training faces, learned once."""
         source = self.training.source
         features = system.features(self.cache, self.training, np.arange(len(source)))
-        scorer = self._new_joint_bayesian()
+        scorer = self._new_joint_bayesian(features.shape[1])
         # Sorted parameters: the same key for the same scorer in every process.
         key = joblib.hash((features, source.labels, sorted(scorer.get_params().items())))
         path = os.path.join(self.cache.folder, f"joint_bayesian-{key}.joblib")
@@ -289,8 +294,13 @@ class Evaluator:
         return scorer
 
     def _members(self, protocol):
-        """Tables of every ensemble's networks one by one, with their mean (Sec. 5.5)."""
+        """Tables of every ensemble's networks one by one, with their mean (Sec. 5.5).
+
+        For pairs only: that is what the paper gives, and searches take long.
+        """
         found = {}
+        if not protocol.of_pairs:
+            return found
         for system in self.systems:
             if len(system.members) < 2:
                 continue

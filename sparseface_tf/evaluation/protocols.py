@@ -79,6 +79,7 @@ class _Pairs:
     """
 
     how = pairs.HOW
+    of_pairs = True  # has scores of pairs, and so can be compared pair by pair
     learns = False  # whether a scorer may be learned from the protocol's own images
 
     def run(self, features, names, make_scorer, learned):
@@ -270,7 +271,7 @@ class LfwIdentification:
     """Closed- and open-set identification on LFW."""
 
     title = "LFW, identification"
-    learns = False
+    of_pairs = learns = False
     how = f"{identification.ClosedResult.how} Open set: {identification.OpenResult.how}"
 
     def __init__(self, place):
@@ -302,7 +303,7 @@ class Blufr:
     """BLUFR."""
 
     title = "BLUFR"
-    learns = True
+    of_pairs, learns = False, True
     how = blufr.HOW
 
     def __init__(self, place):
@@ -336,7 +337,7 @@ class IjbaVerification:
     """IJB-A 1:1."""
 
     title = "IJB-A, 1:1"
-    learns = False
+    of_pairs = learns = False
     how = ijba.TemplateVerification.how
 
     def __init__(self, place):
@@ -362,7 +363,7 @@ class IjbaSearch:
     """IJB-A 1:N."""
 
     title = "IJB-A, 1:N"
-    learns = False
+    of_pairs = learns = False
     how = ijba.TemplateSearch.how
 
     def __init__(self, place):
