@@ -144,9 +144,10 @@ def magnitude_masks(
         }
     masks = _masks(layers, twins, progress)
     for name, mask in masks.items():
-        # Rounding is less than one block.
-        asked = mask.size * (1 - twins[name]["target_sparsity"])
-        if mask.sum() > asked + np.prod(block_size) + mask.size * 1e-6:
+        # Rounding is less than one block, but for the one that is always kept.
+        block = int(np.prod(block_size))
+        asked = max(block, mask.size * (1 - twins[name]["target_sparsity"]))
+        if mask.sum() > asked + block + mask.size * 1e-6:
             logging.warning(
                 "Layer '%s': tfmot keeps all weights of the threshold's magnitude, %d of %d, "
                 "where %.0f were asked for.", name, mask.sum(), mask.size, asked

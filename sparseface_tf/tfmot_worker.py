@@ -54,9 +54,12 @@ def prune(model, pruned, kernel):
     # As new, whatever kernel the twin has had before.
     mask.assign(np.ones(kernel.shape))
     pruned.pruning_step.assign(-1)
-    inputs, targets = (np.zeros((1, *shape[1:])) for shape in (model.input_shape, model.output_shape))
-    model.fit(
-        inputs, targets, verbose=0, callbacks=[tfmot.sparsity.keras.UpdatePruningStep()]
+    # tfmot's way for loops of one's own; `fit` prepares data for longer than this takes.
+    step = tfmot.sparsity.keras.UpdatePruningStep()
+    step.set_model(model)
+    step.on_train_begin()
+    model.train_on_batch(
+        np.zeros((1, *model.input_shape[1:])), np.zeros((1, *model.output_shape[1:]))
     )
     return mask.numpy() != 0
 
