@@ -87,7 +87,7 @@ def magnitude_masks(
     With blocks k counts blocks: a block's magnitude is the mean or the greatest |w| in it.
 
     Starting the child process and importing tfmot in it takes some ten seconds, so ask for all
-    layers at once.
+    layers at once: for the eleven of Table 1 it all took 22 to 35 seconds on two busy cores.
 
     Args:
         model: a built Keras 3 model. Names are those of its own layers; ask a model that is a
@@ -313,7 +313,7 @@ def _run(folder, names, progress):
         "CUDA_VISIBLE_DEVICES": "-1",
     }
     with (
-        open(os.path.join(folder, "errors.txt"), "w+", encoding="utf-8", errors="replace") as errors,
+        open(os.path.join(folder, "errors.txt"), "w+", errors="replace") as errors,
         tqdm(total=len(names), desc="tfmot", unit="layer", disable=not progress) as bar,
         subprocess.Popen(
             [sys.executable, "-m", "sparseface_tf.tfmot_worker", folder],

@@ -164,7 +164,6 @@ def test_the_process_is_left_as_it_was(drawn):
     *_, (before, after) = drawn
     assert after == before
     assert "tensorflow_model_optimization" not in sys.modules
-    assert "TF_USE_LEGACY_KERAS" not in os.environ or before[0]["TF_USE_LEGACY_KERAS"]
     assert keras.version().startswith("3.")
 
 
