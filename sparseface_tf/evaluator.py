@@ -167,8 +167,13 @@ class Evaluator:
             regions=evaluation.regions,
         )
         evaluation.claim()
+        # Protocols on the same faces open them, and read their files, once.
         place = Place(
-            evaluation.data, evaluation.lists, evaluation.pairs, evaluation.allow_missing
+            evaluation.data,
+            evaluation.lists,
+            evaluation.pairs,
+            evaluation.allow_missing,
+            functools.cache(open_faces),
         )
         self.protocols = {}
         for name in evaluation.protocol:
@@ -184,7 +189,6 @@ class Evaluator:
             if missing:
                 path = self._list_missing(name, missing)
                 logging.warning("%d images or videos are missing, see %s.", len(missing), path)
-        # Protocols on the same source read its images once.
         self._faces = {}
         self.training = self._open_training() if evaluation.train_data else None
 
@@ -246,7 +250,7 @@ class Evaluator:
         return sections
 
     def _features(self, system, protocol):
-        faces = self._faces.setdefault(id(protocol.source), Faces(protocol.source, protocol.title))
+        faces = self._faces.setdefault(id(protocol.source), Faces(protocol.source, "test faces"))
         return system.features(self.cache, faces, protocol.test.images)
 
     def _scorers(self, system, protocol):
