@@ -14,6 +14,10 @@ from sparseface_tf.command_line import setting
 from sparseface_tf.networks import LAYERS
 
 
+# Files of a run's folder.
+SETTINGS, HELD_OUT = "experiment.json", "held_out.txt"
+
+
 @dataclasses.dataclass
 class Experiment:
     """Settings of a run; train.py has a flag for each, with these texts.
@@ -277,7 +281,7 @@ class Experiment:
             OSError: if the folder cannot be made or written.
         """
         os.makedirs(self.output, exist_ok=True)
-        path = os.path.join(self.output, "experiment.json")
+        path = os.path.join(self.output, SETTINGS)
         mine = {k: v for k, v in dataclasses.asdict(self).items() if k != "output"}
         # The region's row, not only the table's path: the table may be changed meanwhile.
         mine["regions"] = json.loads(json.dumps(dataclasses.asdict(self.region_of_face())))
