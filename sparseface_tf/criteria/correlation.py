@@ -20,17 +20,17 @@ class Correlation(Criterion):
     lam: float = setting(
         0.75, "Share kept from the upper half: 0.5 is the paper's 'r', 1 its 'h'."
     )
-    memory: int = setting(2048, "Memory for the statistics, in MiB.")
+    memory: float = setting(2048.0, "Memory for the statistics, in MiB.")
 
     def __post_init__(self):
         if not 0 <= self.lam <= 1:
             raise ValueError(f"lam of criterion 'correlation' must be in [0, 1], got {self.lam}.")
-        if self.memory < 1:
-            raise ValueError(f"memory of criterion 'correlation' must be >= 1, got {self.memory}.")
+        if not self.memory > 0:
+            raise ValueError(f"memory of criterion 'correlation' must be above 0, got {self.memory}.")
 
     def scores(self, model, layer_name, batches, *, seed=0, progress=False):
         return layer_correlations(
-            model, layer_name, batches, memory_limit=self.memory * 2**20, progress=progress
+            model, layer_name, batches, memory_limit=int(self.memory * 2**20), progress=progress
         )
 
     def select(self, scores, layer, sparsity, *, block=1, seed=0):

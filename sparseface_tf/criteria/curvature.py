@@ -116,13 +116,20 @@ def loss_roots(model):
         elif isinstance(loss, _SOFTMAX):
             if not loss.get_config()["from_logits"]:
                 raise ValueError(f"the softmax of output '{name}' must be in its loss (from_logits).")
-        elif not hasattr(loss, "logits") and not isinstance(loss, keras.losses.MeanSquaredError):
+        elif not hasattr(loss, "logits") and not _squared_error(loss):
+            kind = getattr(loss, "__name__", type(loss).__name__)
             raise ValueError(
-                f"the curvature of the loss of output '{name}', {type(loss).__name__}, is not "
-                "known: give it a method logits(y_true, y_pred), or choose another criterion."
+                f"the curvature of the loss of output '{name}', {kind}, is not known: give "
+                "it a method logits(y_true, y_pred), or choose another criterion."
             )
         roots.append(Root(name, tensor, 1.0 if weight is None else float(weight), loss))
     return roots
+
+
+def _squared_error(loss):
+    return loss is keras.losses.mean_squared_error or isinstance(
+        loss, keras.losses.MeanSquaredError
+    )
 
 
 def _softmax(logits, signs):
