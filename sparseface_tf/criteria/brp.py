@@ -141,12 +141,16 @@ class BayesianPruningCallback(keras.callbacks.Callback):
             self._end()
             if self.done is not None:
                 self.done(self)
-        if wanted == self.kept or keras.backend.backend() == "jax":
-            # Without the regularisation; and on JAX the mask is a constant of the compiled step.
+        elif keras.backend.backend() == "jax":
+            # The mask is a constant of the compiled step there.
             self.model.make_train_function(force=True)
 
     def _end(self):
-        self.model.get_layer(self.layer).kernel.regularizer = self.regularizer
+        """Ends the regularisation, in what is compiled too."""
+        kernel = self.model.get_layer(self.layer).kernel
+        if isinstance(kernel.regularizer, _Laplace):
+            kernel.regularizer = self.regularizer
+            self.model.make_train_function(force=True)
 
 
 class _Laplace(keras.regularizers.Regularizer):

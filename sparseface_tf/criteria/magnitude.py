@@ -26,10 +26,11 @@ class Magnitude(Criterion):
     def select(self, scores, layer, sparsity, *, block=1, seed=0):
         rng = np.random.default_rng(seed)
         kept = number_kept(sparsity, scores.size, block)
+        # Weights of a broken model: NaN ranks with zero.
+        scores = np.nan_to_num(scores, nan=0.0, posinf=1e30, neginf=-1e30)
         weights = blocks_of(scores, block)
         negative = weights.sum(axis=-2) < 0
-        # NaN, a weight of a broken model, ranks with zero.
-        size = np.nan_to_num(np.abs(weights).mean(axis=-2), nan=0, posinf=np.finfo("float32").max)
+        size = np.abs(weights).mean(axis=-2)
         allowed = mask_of(layer)
         if allowed is None:
             allowed = np.ones(scores.shape, bool)
