@@ -2,6 +2,7 @@
 
 import dataclasses
 import fractions
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pipelines.regions import TABLE, read_regions
 from pipelines.sources import open_faces
 from pipelines.files import read_json, write_json
 from sparseface_tf.command_line import setting
+from sparseface_tf.criteria import criteria, criterion, load_criteria
 from sparseface_tf.networks import LAYERS
 
 
@@ -95,13 +97,23 @@ class Experiment:
     # Stages
     sparsify: list = setting(
         [],
-        "One more stage of Table 2, e.g. '1/256-f'; repeat in order, first stage first.",
+        "One more stage of Table 2, e.g. '1/256-f', or '1/128-5b:obd' with a criterion of its own; "
+        "repeat in order, first stage first.",
         repeated=True,
     )
-    criterion: str = setting("correlation", "Which weights are kept: 'correlation'.")
-    lam: float = setting(0.75, "Share kept from the upper half of the correlations (Sec. 4.1).")
+    criterion: str = setting(
+        "correlation",
+        f"Which weights are kept: {', '.join(criteria())}, or one of --criteria_file; settings "
+        "follow it, as in 'brp,strength=1e-4'.",
+    )
+    criteria_file: str = setting("", "Python file that defines criteria of one's own.")
+    lam: float = setting(
+        0.75, "Share kept from the upper half of the correlations (Sec. 4.1): 'correlation,lam=…'."
+    )
     block: int = setting(1, "Keep runs of this many inputs: 1, or 4 for TFLite's 1x4 blocks.")
-    correlation_images: int = setting(1000, "Held-out images for the correlations at most.")
+    correlation_images: int = setting(
+        1000, "Images for the correlations, and for any criterion, at most."
+    )
     correlation_memory: int = setting(2048, "Memory for the correlations, in MiB.")
 
     # Schedule
@@ -166,6 +178,7 @@ class Experiment:
                 raise ValueError(f"--{name} must be in [0, 1), got {getattr(self, name)}.")
         if self.block not in (1, 4):
             raise ValueError(f"--block must be 1 or 4, got {self.block}.")
+        self.criteria()
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise ValueError(
@@ -242,9 +255,11 @@ class Experiment:
         layers = LAYERS[2:] if self.study else LAYERS
         found = []
         for text in self.sparsify:
-            match = re.fullmatch(r"([0-9./eE-]+)-(\w+)", text.strip())
+            match = _STAGE.fullmatch(text.strip())
             if not match:
-                raise ValueError(f"--sparsify={text}: expected S-LAYER, such as 1/256-f.")
+                raise ValueError(
+                    f"--sparsify={text}: expected S-LAYER or S-LAYER:CRITERION, such as 1/256-f."
+                )
             try:
                 kept = fractions.Fraction(match[1])
             except (ValueError, ZeroDivisionError):
@@ -261,6 +276,28 @@ class Experiment:
                 raise ValueError(f"--sparsify={text}: layer {match[2]} is sparsified twice.")
             found.append((match[2], kept))
         return found
+
+    def criteria(self):
+        """The criterion of every re-training, first stage first, a list of `Criterion`.
+
+        Raises:
+            ValueError, OSError: for an unknown criterion, settings that it has not, a file that
+                defines none, or a criterion that cannot do what is asked.
+        """
+        if self.criteria_file:
+            load_criteria(self.criteria_file)
+        flags = [("criterion", self.criterion, self.criterion)]
+        for text in self.sparsify:
+            own = _STAGE.fullmatch(text.strip())[3]
+            flags.append(("sparsify", text, own) if own else flags[0])
+        found = []
+        for flag, value, text in flags:
+            try:
+                found.append(criterion(text, lam=self.lam, memory=self.correlation_memory))
+                found[-1].check(self.block)
+            except ValueError as error:
+                raise ValueError(f"--{flag}={value}: {error}") from None
+        return found[1:]
 
     def stage_steps(self, stage, images):
         """Number of mini-batches of a stage, given the number of training images."""
@@ -281,6 +318,11 @@ class Experiment:
         mine = {k: v for k, v in dataclasses.asdict(self).items() if k != "output"}
         # The region's row, not only the table's path: the table may be changed meanwhile.
         mine["regions"] = json.loads(json.dumps(dataclasses.asdict(self.region_of_face())))
+        if self.criteria_file:
+            # Likewise.
+            with open(self.criteria_file, "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+            mine["criteria_file"] = f"{self.criteria_file} (SHA-256 {digest[:12]}…)"
         if os.path.exists(path):
             theirs = read_json(path)
             differences = [
@@ -299,9 +341,10 @@ class Experiment:
         write_json(path, mine)
 
 
+# S-LAYER or S-LAYER:CRITERION
+_STAGE = re.compile(r"([0-9./eE-]+)-(\w+)(?::(.+))?")
 CHOICES = {
     "sampling": ("images", "identities"),
-    "criterion": ("correlation",),
     "optimizer": ("adamw", "sgd"),
     "schedule": ("cosine", "smooth"),
     "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
