@@ -1,0 +1,126 @@
+"""DeepID2+ sparsified: correlations of its layers, and a run of two re-trainings."""
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines.files import read_json
+from sparseface_tf.callbacks import CheckpointCallback
+from sparseface_tf.experiment import Experiment
+from sparseface_tf.networks import DEEPID2PLUS_LAYERS, deepid2plus_network
+from sparseface_tf.sparsify import layer_correlations, layer_kind, load_masks, sample_mask
+from sparseface_tf.stages import Stages
+from sparseface_tf.supervision import supervise
+
+
+@pytest.fixture
+def network():
+    return deepid2plus_network((31, 31, 3), width=0.0625)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).normal(size=(40, 31, 31, 3)).astype("float32")
+
+
+def outputs(network, images, *names):
+    model = keras.Model(network.inputs, [network.get_layer(name).output for name in names])
+    return [np.asarray(x, float) for x in model(images)]
+
+
+def pearson(a, b):
+    """0 where either does not vary."""
+    if a.std() < 1e-7 or b.std() < 1e-7:
+        return 0.0
+    return np.corrcoef(a, b)[0, 1]
+
+
+def test_correlations_of_f_are_with_both_stages(network, images):
+    # In the training model, where pool3 has a branch as a reader too.
+    model = supervise(network, 4, branches=("pool1", "pool2", "pool3"))
+    correlations = layer_correlations(model, "f", images)
+    third, fourth, f = outputs(network, images, "pool3", "conv4_relu", "f_relu")
+    maps = third.shape[-1]
+    inputs = [third[:, y, x, c] for y in range(2) for x in range(2) for c in range(maps)]
+    inputs += [fourth[:, 0, 0, c] for c in range(maps)]
+    assert correlations.shape == (5 * maps, f.shape[1])
+    for k, values in enumerate(inputs):
+        for unit in range(f.shape[1]):
+            expected = pearson(values, f[:, unit])
+            assert correlations[k, unit] == pytest.approx(expected, abs=1e-4)
+    # Neither stage is passed over.
+    assert np.abs(correlations[: 4 * maps]).max() > 0.1
+    assert np.abs(correlations[4 * maps :]).max() > 0.1
+
+
+def test_correlations_of_a_convolution(network, images):
+    model = supervise(network, 4, branches=("pool3",))
+    correlations = layer_correlations(model, "conv4", images)
+    seen, answer = outputs(network, images, "pool3", "conv4_relu")
+    for y in range(2):
+        for x in range(2):
+            for k in range(seen.shape[-1]):
+                for unit in range(answer.shape[-1]):
+                    expected = abs(pearson(seen[:, y, x, k], answer[:, 0, 0, unit]))
+                    assert correlations[y, x, k, unit] == pytest.approx(expected, abs=1e-4)
+
+
+def test_every_layer_can_be_sparsified(network, images):
+    for name in DEEPID2PLUS_LAYERS:
+        layer = network.get_layer(name)
+        correlations = layer_correlations(network, name, images)
+        mask = sample_mask(correlations, 1 / 4, layer_kind=layer_kind(layer))
+        layer.assign_mask(mask)
+        assert np.count_nonzero(mask) == round(mask.size / 4)
+        assert layer.density == np.count_nonzero(mask) / mask.size
+    assert np.isfinite(network.predict(images, verbose=0)).all()
+
+
+def settings(output):
+    return Experiment(
+        network="deepid2plus", width_multiplier=0.0625, branches=["pool1", "pool2", "pool3"],
+        identification="arcface", softmax_scale=16.0, softmax_margin=0.2,
+        identities=8, images_per_identity=4, held_out=3, held_out_pairs=40, pairs=4,
+        sparsify=["1/16-f", "1/2-conv4"], steps=4, retrain_steps=4, checkpoint_steps=2,
+        correlation_images=12, precision="float32", output=str(output),
+    )  # fmt: skip
+
+
+def test_a_run_with_a_margin_softmax_and_its_resumption(tmp_path, monkeypatch):
+    stages = Stages(settings(tmp_path / "whole"))
+    stages.prepare()
+    assert stages.network.input_shape == (None, 55, 47, 3)
+    stages.run()
+    metrics = read_json(tmp_path / "whole" / "stage2" / "metrics.json")
+    assert list(metrics["layers"]) == list(DEEPID2PLUS_LAYERS)
+    assert metrics["layers"]["f"]["kept"] == round(metrics["layers"]["f"]["weights"] / 16)
+    assert metrics["layers"]["conv4"]["density"] == 0.5
+    assert set(load_masks(tmp_path / "whole" / "stage2" / "masks.npz")) == {"f", "conv4"}
+    assert metrics["mean_abs_correlation"]["layer"] == "conv4"
+
+    class Stopped(Exception):
+        pass
+
+    def stop(self, batch, logs=None):
+        save(self, batch, logs)
+        if self.step == 2 and "stage1" in self.path:
+            raise Stopped
+
+    save = CheckpointCallback.on_train_batch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointCallback, "on_train_batch_end", stop)
+        keras.backend.clear_session()
+        stages = Stages(settings(tmp_path / "stopped"))
+        stages.prepare()
+        with pytest.raises(Stopped):
+            stages.run()
+    keras.backend.clear_session()
+    stages = Stages(settings(tmp_path / "stopped"))
+    stages.prepare()
+    stages.run()
+    models = [
+        keras.models.load_model(tmp_path / run / "stage2" / "model.keras")
+        for run in ("whole", "stopped")
+    ]
+    for whole, resumed in zip(*(model.weights for model in models)):
+        np.testing.assert_allclose(whole, resumed, rtol=1e-3, atol=1e-5, err_msg=whole.path)
