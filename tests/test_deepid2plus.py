@@ -1,4 +1,4 @@
-"""DeepID2+ sparsified: correlations of its layers, and a run of two re-trainings."""
+"""DeepID2+ sparsified: correlations of its layers, and whole runs."""
 
 import keras
 import numpy as np
@@ -76,26 +76,27 @@ def test_every_layer_can_be_sparsified(network, images):
     assert np.isfinite(network.predict(images, verbose=0)).all()
 
 
-def settings(output):
-    return Experiment(
-        network="deepid2plus", width_multiplier=0.0625, branches=["pool1", "pool2", "pool3"],
+def prepared(output, **settings):
+    keras.backend.clear_session()
+    stages = Stages(Experiment(
+        network="deepid2plus", width_multiplier=0.0625, branches=["pool3"],
         identification="arcface", softmax_scale=16.0, softmax_margin=0.2,
         identities=8, images_per_identity=4, held_out=3, held_out_pairs=40, pairs=4,
-        sparsify=["1/16-f", "1/2-conv4"], steps=4, retrain_steps=4, checkpoint_steps=2,
-        correlation_images=12, precision="float32", output=str(output),
-    )  # fmt: skip
-
-
-def test_a_run_with_a_margin_softmax_and_its_resumption(tmp_path, monkeypatch):
-    stages = Stages(settings(tmp_path / "whole"))
+        steps=4, retrain_steps=2, checkpoint_steps=2, correlation_images=12,
+        precision="float32", output=str(output), **settings,
+    ))  # fmt: skip
     stages.prepare()
+    return stages
+
+
+def test_a_run_with_a_margin_softmax_and_one_that_is_resumed(tmp_path, monkeypatch):
+    stages = prepared(tmp_path / "whole", sparsify=["1/2-conv4"])
     assert stages.network.input_shape == (None, 55, 47, 3)
     stages.run()
-    metrics = read_json(tmp_path / "whole" / "stage2" / "metrics.json")
+    metrics = read_json(tmp_path / "whole" / "stage1" / "metrics.json")
     assert list(metrics["layers"]) == list(DEEPID2PLUS_LAYERS)
-    assert metrics["layers"]["f"]["kept"] == round(metrics["layers"]["f"]["weights"] / 16)
     assert metrics["layers"]["conv4"]["density"] == 0.5
-    assert set(load_masks(tmp_path / "whole" / "stage2" / "masks.npz")) == {"f", "conv4"}
+    assert set(load_masks(tmp_path / "whole" / "stage1" / "masks.npz")) == {"conv4"}
     assert metrics["mean_abs_correlation"]["layer"] == "conv4"
 
     class Stopped(Exception):
@@ -103,23 +104,17 @@ def test_a_run_with_a_margin_softmax_and_its_resumption(tmp_path, monkeypatch):
 
     def stop(self, batch, logs=None):
         save(self, batch, logs)
-        if self.step == 2 and "stage1" in self.path:
+        if self.step == 2:
             raise Stopped
 
     save = CheckpointCallback.on_train_batch_end
     with monkeypatch.context() as patch:
         patch.setattr(CheckpointCallback, "on_train_batch_end", stop)
-        keras.backend.clear_session()
-        stages = Stages(settings(tmp_path / "stopped"))
-        stages.prepare()
         with pytest.raises(Stopped):
-            stages.run()
-    keras.backend.clear_session()
-    stages = Stages(settings(tmp_path / "stopped"))
-    stages.prepare()
-    stages.run()
+            prepared(tmp_path / "stopped").run()
+    prepared(tmp_path / "stopped").run()
     models = [
-        keras.models.load_model(tmp_path / run / "stage2" / "model.keras")
+        keras.models.load_model(tmp_path / run / "stage0" / "model.keras")
         for run in ("whole", "stopped")
     ]
     for whole, resumed in zip(*(model.weights for model in models)):
