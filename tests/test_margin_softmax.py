@@ -195,7 +195,7 @@ def test_checkpoints_and_files_hold_the_directions(tmp_path):
     def build():
         keras.backend.clear_session()
         network = baseline_network((48, 48, 3), 0.0625, study=True)
-        model = supervise(network, 4, identification="cosface")
+        model = supervise(network, 4, branches=("pool3",), identification="cosface")
         model.compile(
             keras.optimizers.Adam(name="adam"),
             jit_compile=False,
