@@ -107,7 +107,9 @@ class Experiment:
         "0.5 or 0.35.",
     )
     softmax_scale: float = setting(
-        0.0, "Scale of the cosines of 'arcface' and 'cosface'; 0: the one published, 64."
+        0.0,
+        "Scale of the cosines of 'arcface' and 'cosface'; 0: 16, for hundreds to some 10,000 "
+        "identities (published: 64).",
     )
     branch_weight: float = setting(0.3, "Weight of the branches' signals against f's.")
     verification_weight: float = setting(0.05, "Lambda of the verification signal (DeepID2).")
