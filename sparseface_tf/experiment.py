@@ -13,7 +13,8 @@ from pipelines.sources import open_faces
 from pipelines.files import read_json, write_json
 from sparseface_tf.command_line import setting
 from sparseface_tf.criteria import criteria, criterion, load_criteria
-from sparseface_tf.networks import LAYERS
+from sparseface_tf.networks import NETWORKS
+from sparseface_tf.supervision import IDENTIFICATION, identification_loss
 
 
 @dataclasses.dataclass
@@ -74,18 +75,38 @@ class Experiment:
     occlusion: float = setting(0.0, "Cover up to this share of half of the images.")
 
     # Network
+    network: str = setting("baseline", "'baseline' (Table 1) or 'deepid2plus'.")
     width: int = setting(
-        96, "Width of the network's input, in pixels; the region's shape gives the height."
+        0,
+        "Width of the network's input, in pixels; the region's shape gives the height. 0: the "
+        "network's own, 96 for 'baseline', 47 for 'deepid2plus'.",
     )
     width_multiplier: float = setting(1.0, "Multiplies the maps and features of every layer.")
-    study: bool = setting(False, "Leave out block 1 (use with half the input size: --width=48).")
+    study: bool = setting(
+        False, "Leave out block 1 of 'baseline' (use with half the input size: --width=48)."
+    )
     normalization: bool = setting(False, "Batch normalisation before every ReLU below f.")
 
-    dropout_5b: float = setting(0.3, "Share of 5b's outputs dropped in training (Sec. 3: 0.3).")
+    dropout_5b: float = setting(
+        0.3, "Share of 5b's outputs dropped in training (Sec. 3: 0.3); 'deepid2plus' has no 5b."
+    )
     dropout_f: float = setting(0.5, "Share of f and of the branches dropped (Sec. 3: 0.5).")
 
     # Supervision
     branches: list = setting(["pool3", "pool4"], "Stages supervised beside f.")
+    identification: str = setting(
+        "softmax", "Identification signal: 'softmax', or with a margin 'arcface' or 'cosface'."
+    )
+    softmax_margin: float = setting(
+        -1.0,
+        "Margin of 'arcface', in radians, or of 'cosface', in cosines; below 0: the one published, "
+        "0.5 or 0.35.",
+    )
+    softmax_scale: float = setting(
+        0.0,
+        "Scale of the cosines of 'arcface' and 'cosface'; 0: 16, for hundreds to some 10,000 "
+        "identities (published: 64).",
+    )
     branch_weight: float = setting(0.3, "Weight of the branches' signals against f's.")
     verification_weight: float = setting(0.05, "Lambda of the verification signal (DeepID2).")
     margin: str = setting(
@@ -150,6 +171,14 @@ class Experiment:
 
     def check(self):
         """Raises ValueError, in one line, on the first setting that makes no sense."""
+        if self.network not in NETWORKS:
+            raise ValueError(
+                f"--network must be one of {', '.join(NETWORKS)}, got {self.network!r}."
+            )
+        if self.study and self.network != "baseline":
+            raise ValueError("--study leaves out block 1 of the baseline: drop it or --network.")
+        if self.width < 0:
+            raise ValueError(f"--width must be >= 0, got {self.width}.")
         self.stages()
         for name in ("pairs", "checkpoint_steps", "correlation_images", "correlation_memory"):
             if getattr(self, name) < 1:
@@ -184,6 +213,10 @@ class Experiment:
                 raise ValueError(
                     f"--{name} must be one of {', '.join(values)}, got {getattr(self, name)!r}."
                 )
+        try:
+            self.identification_loss()
+        except ValueError as error:
+            raise ValueError(f"--identification={self.identification}: {error}") from None
         if self.margin != "data":
             try:
                 if float(self.margin) < 0:
@@ -219,6 +252,14 @@ class Experiment:
         except ValueError as error:
             raise ValueError(f"--{error}") from None
 
+    def identification_loss(self):
+        """The identification signal, a `keras.losses.Loss`."""
+        return identification_loss(
+            self.identification,
+            None if self.softmax_margin < 0 else self.softmax_margin,
+            self.softmax_scale or None,
+        )
+
     def runs(self):
         """One experiment for each region, in the order given; itself if there is one only.
 
@@ -241,7 +282,13 @@ class Experiment:
 
     def region_of_face(self):
         """The `Region` that the network sees, at the network's input size."""
-        return read_regions(self.regions or TABLE)[self.region].scaled(self.width)
+        region = read_regions(self.regions or TABLE)[self.region]
+        return region.scaled(self.width or NETWORKS[self.network].width)
+
+    def layers(self):
+        """Names of the network's layers that have weights, from the input up."""
+        layers = NETWORKS[self.network].layers
+        return layers[2:] if self.study else layers
 
     def stages(self):
         """The (layer, S) of every re-training, first stage first.
@@ -252,7 +299,7 @@ class Experiment:
         Raises:
             ValueError: for an unknown layer, a layer that stands twice, or S outside (0, 1].
         """
-        layers = LAYERS[2:] if self.study else LAYERS
+        layers = self.layers()
         found = []
         for text in self.sparsify:
             match = _STAGE.fullmatch(text.strip())
@@ -345,6 +392,7 @@ class Experiment:
 _STAGE = re.compile(r"([0-9./eE-]+)-(\w+)(?::(.+))?")
 CHOICES = {
     "sampling": ("images", "identities"),
+    "identification": IDENTIFICATION,
     "optimizer": ("adamw", "sgd"),
     "schedule": ("cosine", "smooth"),
     "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),

@@ -19,7 +19,7 @@ from sparseface_tf.callbacks import CheckpointCallback, LogCallback, MarginCallb
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf.cosine import cosine_similarity
-from sparseface_tf.networks import LAYERS, baseline_network
+from sparseface_tf.networks import baseline_network, deepid2plus_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.schedules import SmoothDecay
 from sparseface_tf.sparsify import (
@@ -61,13 +61,7 @@ class Stages:
             tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(dtype_policy(experiment.precision))
         # The network before the data: its mistakes show in a second.
-        self.network = baseline_network(
-            (self.region.height, self.region.width, self.region.channels),
-            width=experiment.width_multiplier,
-            study=experiment.study,
-            normalization=experiment.normalization,
-            dropout=experiment.dropout_5b,
-        )
+        self.network = self._new_network()
         for layer, _ in self.stages[1:]:
             inputs = self.network.get_layer(layer).kernel.shape[-2]
             if inputs % experiment.block:
@@ -83,6 +77,7 @@ class Stages:
             branches=experiment.branches,
             dropout=experiment.dropout_f,
             margin=1.0 if experiment.margin == "data" else float(experiment.margin),
+            identification=experiment.identification,
         )
         self._check_space()
         counts = np.bincount(self.training.labels)
@@ -98,6 +93,18 @@ class Stages:
             len(self.held_out),
             len(self.held_out.identities),
             keras.config.dtype_policy().name,
+        )
+
+    def _new_network(self):
+        experiment = self.experiment
+        shape = (self.region.height, self.region.width, self.region.channels)
+        settings = dict(
+            width=experiment.width_multiplier, normalization=experiment.normalization
+        )
+        if experiment.network == "deepid2plus":
+            return deepid2plus_network(shape, **settings)
+        return baseline_network(
+            shape, study=experiment.study, dropout=experiment.dropout_5b, **settings
         )
 
     def _open_data(self):
@@ -232,6 +239,7 @@ class Stages:
                 self.model,
                 verification_weight=experiment.verification_weight,
                 branch_weight=experiment.branch_weight,
+                identification=experiment.identification_loss(),
             ),
         )
         log = LogCallback(
@@ -337,7 +345,7 @@ class Stages:
             "stage": number,
             "name": " ".join(self.experiment.sparsify[:number]) or "dense",
             **self.trained,
-            **report.parameters(self.network, LAYERS),
+            **report.parameters(self.network, self.experiment.layers()),
         }
         if layer:
             metrics["criterion"] = str(self.criteria[number])
