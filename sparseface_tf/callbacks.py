@@ -15,11 +15,12 @@ import tqdm
 
 from sparseface_tf.checkpoint import save_checkpoint
 from pipelines.files import write_atomically
-from sparseface_tf.sparsify import layer_correlations, layer_kind, sample_mask
+from sparseface_tf.criteria.base import MaskCallback
+from sparseface_tf.criteria.correlation import Correlation
 from sparseface_tf.verification import best_threshold
 
 
-class CorrelationMaskCallback(keras.callbacks.Callback):
+class CorrelationMaskCallback(MaskCallback):
     """Sparsifies a layer at the start of training, by neural correlations (Sec. 4.1).
 
     Args:
@@ -48,27 +49,14 @@ class CorrelationMaskCallback(keras.callbacks.Callback):
         memory_limit=2**31,
         progress=True,
     ):
-        super().__init__()
-        self.layer, self.sparsity, self.images = layer, sparsity, images
-        self.sampling = dict(lam=lam, block=block, seed=seed)
-        self.memory_limit, self.progress = memory_limit, progress
+        criterion = Correlation(lam=lam, memory=memory_limit / 2**20)
+        super().__init__(
+            criterion, layer, sparsity, images, block=block, seed=seed, progress=progress
+        )
 
-    def on_train_begin(self, logs=None):
-        layer = self.model.get_layer(self.layer)
-        self.correlations = layer_correlations(
-            self.model,
-            self.layer,
-            self.images,
-            memory_limit=self.memory_limit,
-            progress=self.progress,
-        )
-        self.mask = sample_mask(
-            self.correlations, self.sparsity, layer_kind=layer_kind(layer), **self.sampling
-        )
-        layer.assign_mask(self.mask)
-        if keras.backend.backend() == "jax":
-            # The mask is a constant of the compiled step there (see MaskConstraint).
-            self.model.make_train_function(force=True)
+    @property
+    def correlations(self):
+        return self.scores
 
 
 class MarginCallback(keras.callbacks.Callback):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import fractions
+import hashlib
 import json
 import os
 import re
@@ -11,7 +12,9 @@ from pipelines.regions import TABLE, read_regions
 from pipelines.sources import open_faces
 from pipelines.files import read_json, write_json
 from sparseface_tf.command_line import setting
-from sparseface_tf.networks import LAYERS
+from sparseface_tf.criteria import criteria, criterion, load_criteria
+from sparseface_tf.networks import NETWORKS
+from sparseface_tf.supervision import IDENTIFICATION, identification_loss
 
 
 # Files of a run's folder.
@@ -76,18 +79,38 @@ class Experiment:
     occlusion: float = setting(0.0, "Cover up to this share of half of the images.")
 
     # Network
+    network: str = setting("baseline", "'baseline' (Table 1) or 'deepid2plus'.")
     width: int = setting(
-        96, "Width of the network's input, in pixels; the region's shape gives the height."
+        0,
+        "Width of the network's input, in pixels; the region's shape gives the height. 0: the "
+        "network's own, 96 for 'baseline', 47 for 'deepid2plus'.",
     )
     width_multiplier: float = setting(1.0, "Multiplies the maps and features of every layer.")
-    study: bool = setting(False, "Leave out block 1 (use with half the input size: --width=48).")
+    study: bool = setting(
+        False, "Leave out block 1 of 'baseline' (use with half the input size: --width=48)."
+    )
     normalization: bool = setting(False, "Batch normalisation before every ReLU below f.")
 
-    dropout_5b: float = setting(0.3, "Share of 5b's outputs dropped in training (Sec. 3: 0.3).")
+    dropout_5b: float = setting(
+        0.3, "Share of 5b's outputs dropped in training (Sec. 3: 0.3); 'deepid2plus' has no 5b."
+    )
     dropout_f: float = setting(0.5, "Share of f and of the branches dropped (Sec. 3: 0.5).")
 
     # Supervision
     branches: list = setting(["pool3", "pool4"], "Stages supervised beside f.")
+    identification: str = setting(
+        "softmax", "Identification signal: 'softmax', or with a margin 'arcface' or 'cosface'."
+    )
+    softmax_margin: float = setting(
+        -1.0,
+        "Margin of 'arcface', in radians, or of 'cosface', in cosines; below 0: the one published, "
+        "0.5 or 0.35.",
+    )
+    softmax_scale: float = setting(
+        0.0,
+        "Scale of the cosines of 'arcface' and 'cosface'; 0: 16, for hundreds to some 10,000 "
+        "identities (published: 64).",
+    )
     branch_weight: float = setting(0.3, "Weight of the branches' signals against f's.")
     verification_weight: float = setting(0.05, "Lambda of the verification signal (DeepID2).")
     margin: str = setting(
@@ -99,13 +122,23 @@ class Experiment:
     # Stages
     sparsify: list = setting(
         [],
-        "One more stage of Table 2, e.g. '1/256-f'; repeat in order, first stage first.",
+        "One more stage of Table 2, e.g. '1/256-f', or '1/128-5b:obd' with a criterion of its own; "
+        "repeat in order, first stage first.",
         repeated=True,
     )
-    criterion: str = setting("correlation", "Which weights are kept: 'correlation'.")
-    lam: float = setting(0.75, "Share kept from the upper half of the correlations (Sec. 4.1).")
+    criterion: str = setting(
+        "correlation",
+        f"Which weights are kept: {', '.join(criteria())}, or one of --criteria_file; settings "
+        "follow it, as in 'brp,strength=1e-4'.",
+    )
+    criteria_file: str = setting("", "Python file that defines criteria of one's own.")
+    lam: float = setting(
+        0.75, "Share kept from the upper half of the correlations (Sec. 4.1): 'correlation,lam=…'."
+    )
     block: int = setting(1, "Keep runs of this many inputs: 1, or 4 for TFLite's 1x4 blocks.")
-    correlation_images: int = setting(1000, "Held-out images for the correlations at most.")
+    correlation_images: int = setting(
+        1000, "Images for the correlations, and for any criterion, at most."
+    )
     correlation_memory: int = setting(2048, "Memory for the correlations, in MiB.")
 
     # Schedule
@@ -142,6 +175,14 @@ class Experiment:
 
     def check(self):
         """Raises ValueError, in one line, on the first setting that makes no sense."""
+        if self.network not in NETWORKS:
+            raise ValueError(
+                f"--network must be one of {', '.join(NETWORKS)}, got {self.network!r}."
+            )
+        if self.study and self.network != "baseline":
+            raise ValueError("--study leaves out block 1 of the baseline: drop it or --network.")
+        if self.width < 0:
+            raise ValueError(f"--width must be >= 0, got {self.width}.")
         self.stages()
         for name in ("pairs", "checkpoint_steps", "correlation_images", "correlation_memory"):
             if getattr(self, name) < 1:
@@ -170,11 +211,16 @@ class Experiment:
                 raise ValueError(f"--{name} must be in [0, 1), got {getattr(self, name)}.")
         if self.block not in (1, 4):
             raise ValueError(f"--block must be 1 or 4, got {self.block}.")
+        self.criteria()
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise ValueError(
                     f"--{name} must be one of {', '.join(values)}, got {getattr(self, name)!r}."
                 )
+        try:
+            self.identification_loss()
+        except ValueError as error:
+            raise ValueError(f"--identification={self.identification}: {error}") from None
         if self.margin != "data":
             try:
                 if float(self.margin) < 0:
@@ -210,6 +256,14 @@ class Experiment:
         except ValueError as error:
             raise ValueError(f"--{error}") from None
 
+    def identification_loss(self):
+        """The identification signal, a `keras.losses.Loss`."""
+        return identification_loss(
+            self.identification,
+            None if self.softmax_margin < 0 else self.softmax_margin,
+            self.softmax_scale or None,
+        )
+
     def runs(self):
         """One experiment for each region, in the order given; itself if there is one only.
 
@@ -232,7 +286,13 @@ class Experiment:
 
     def region_of_face(self):
         """The `Region` that the network sees, at the network's input size."""
-        return read_regions(self.regions or TABLE)[self.region].scaled(self.width)
+        region = read_regions(self.regions or TABLE)[self.region]
+        return region.scaled(self.width or NETWORKS[self.network].width)
+
+    def layers(self):
+        """Names of the network's layers that have weights, from the input up."""
+        layers = NETWORKS[self.network].layers
+        return layers[2:] if self.study else layers
 
     def stages(self):
         """The (layer, S) of every re-training, first stage first.
@@ -243,12 +303,14 @@ class Experiment:
         Raises:
             ValueError: for an unknown layer, a layer that stands twice, or S outside (0, 1].
         """
-        layers = LAYERS[2:] if self.study else LAYERS
+        layers = self.layers()
         found = []
         for text in self.sparsify:
-            match = re.fullmatch(r"([0-9./eE-]+)-(\w+)", text.strip())
+            match = _STAGE.fullmatch(text.strip())
             if not match:
-                raise ValueError(f"--sparsify={text}: expected S-LAYER, such as 1/256-f.")
+                raise ValueError(
+                    f"--sparsify={text}: expected S-LAYER or S-LAYER:CRITERION, such as 1/256-f."
+                )
             try:
                 kept = fractions.Fraction(match[1])
             except (ValueError, ZeroDivisionError):
@@ -265,6 +327,28 @@ class Experiment:
                 raise ValueError(f"--sparsify={text}: layer {match[2]} is sparsified twice.")
             found.append((match[2], kept))
         return found
+
+    def criteria(self):
+        """The criterion of every re-training, first stage first, a list of `Criterion`.
+
+        Raises:
+            ValueError, OSError: for an unknown criterion, settings that it has not, a file that
+                defines none, or a criterion that cannot do what is asked.
+        """
+        if self.criteria_file:
+            load_criteria(self.criteria_file)
+        flags = [("criterion", self.criterion, self.criterion)]
+        for text in self.sparsify:
+            own = _STAGE.fullmatch(text.strip())[3]
+            flags.append(("sparsify", text, own) if own else flags[0])
+        found = []
+        for flag, value, text in flags:
+            try:
+                found.append(criterion(text, lam=self.lam, memory=self.correlation_memory))
+                found[-1].check(self.block)
+            except ValueError as error:
+                raise ValueError(f"--{flag}={value}: {error}") from None
+        return found[1:]
 
     def stage_steps(self, stage, images):
         """Number of mini-batches of a stage, given the number of training images."""
@@ -285,6 +369,11 @@ class Experiment:
         mine = {k: v for k, v in dataclasses.asdict(self).items() if k != "output"}
         # The region's row, not only the table's path: the table may be changed meanwhile.
         mine["regions"] = json.loads(json.dumps(dataclasses.asdict(self.region_of_face())))
+        if self.criteria_file:
+            # Likewise.
+            with open(self.criteria_file, "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+            mine["criteria_file"] = f"{self.criteria_file} (SHA-256 {digest[:12]}…)"
         if os.path.exists(path):
             theirs = read_json(path)
             differences = [
@@ -303,9 +392,11 @@ class Experiment:
         write_json(path, mine)
 
 
+# S-LAYER or S-LAYER:CRITERION
+_STAGE = re.compile(r"([0-9./eE-]+)-(\w+)(?::(.+))?")
 CHOICES = {
     "sampling": ("images", "identities"),
-    "criterion": ("correlation",),
+    "identification": IDENTIFICATION,
     "optimizer": ("adamw", "sgd"),
     "schedule": ("cosine", "smooth"),
     "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),

@@ -15,17 +15,12 @@ from pipelines.pairs_file import read_pairs
 from pipelines.checking import check_images
 from pipelines.subset import cap_images, split_identities
 from sparseface_tf import report
-from sparseface_tf.callbacks import (
-    CheckpointCallback,
-    CorrelationMaskCallback,
-    LogCallback,
-    MarginCallback,
-)
+from sparseface_tf.callbacks import CheckpointCallback, LogCallback, MarginCallback
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf.cosine import cosine_similarity
 from sparseface_tf.experiment import HELD_OUT
-from sparseface_tf.networks import LAYERS, baseline_network
+from sparseface_tf.networks import baseline_network, deepid2plus_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.schedules import SmoothDecay
 from sparseface_tf.sparsify import (
@@ -51,6 +46,7 @@ class Stages:
     def __init__(self, experiment):
         self.experiment = experiment
         self.stages = [(None, None), *experiment.stages()]
+        self.criteria = [None, *experiment.criteria()]
         self.region = experiment.region_of_face()
 
     def prepare(self):
@@ -66,13 +62,7 @@ class Stages:
             tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(dtype_policy(experiment.precision))
         # The network before the data: its mistakes show in a second.
-        self.network = baseline_network(
-            (self.region.height, self.region.width, self.region.channels),
-            width=experiment.width_multiplier,
-            study=experiment.study,
-            normalization=experiment.normalization,
-            dropout=experiment.dropout_5b,
-        )
+        self.network = self._new_network()
         for layer, _ in self.stages[1:]:
             inputs = self.network.get_layer(layer).kernel.shape[-2]
             if inputs % experiment.block:
@@ -88,6 +78,7 @@ class Stages:
             branches=experiment.branches,
             dropout=experiment.dropout_f,
             margin=1.0 if experiment.margin == "data" else float(experiment.margin),
+            identification=experiment.identification,
         )
         self._check_space()
         counts = np.bincount(self.training.labels)
@@ -103,6 +94,18 @@ class Stages:
             len(self.held_out),
             len(self.held_out.identities),
             keras.config.dtype_policy().name,
+        )
+
+    def _new_network(self):
+        experiment = self.experiment
+        shape = (self.region.height, self.region.width, self.region.channels)
+        settings = dict(
+            width=experiment.width_multiplier, normalization=experiment.normalization
+        )
+        if experiment.network == "deepid2plus":
+            return deepid2plus_network(shape, **settings)
+        return baseline_network(
+            shape, study=experiment.study, dropout=experiment.dropout_5b, **settings
         )
 
     def _open_data(self):
@@ -176,7 +179,7 @@ class Stages:
     def _path(self, number, *names):
         return os.path.join(self.experiment.output, f"stage{number}", *names)
 
-    def _pair_batches(self, step):
+    def _pair_batches(self, step, ordered=None):
         return pair_batches(
             self.training,
             pairs=self.experiment.pairs,
@@ -185,7 +188,7 @@ class Stages:
             region=self.region,
             augmentation=self.experiment.augmentation(),
             sampling=self.experiment.sampling,
-            ordered=self.experiment.ordered,
+            ordered=self.experiment.ordered if ordered is None else ordered,
         )
 
     def _correlation_images(self):
@@ -243,6 +246,7 @@ class Stages:
                 self.model,
                 verification_weight=experiment.verification_weight,
                 branch_weight=experiment.branch_weight,
+                identification=experiment.identification_loss(),
             ),
         )
         log = LogCallback(
@@ -265,8 +269,9 @@ class Stages:
                     start,
                 ),
             )
-        if layer and start == 0:
-            callbacks = [*self._selection(number, layer, kept, log.writer), *callbacks]
+        if layer and (start == 0 or not self.criteria[number].one_shot):
+            selection = self._selection(number, layer, kept, steps, first, start, log.writer)
+            callbacks.insert(0, selection)
         batches = self._pair_batches(first + start)
         if start == 0:
             with log.writer.as_default(step=0):
@@ -284,27 +289,54 @@ class Stages:
             )
         self.trained = dict(steps=steps, seconds=checkpoint.seconds, last=log.last)
 
-    def _selection(self, number, layer, kept, writer):
-        """Callbacks: one that drops connections, one that notes what it did."""
-        experiment = self.experiment
-        select = CorrelationMaskCallback(
+    def _selection(self, number, layer, kept, steps, first, start, writer):
+        """The callback that drops a layer's connections and notes what it did."""
+        experiment, criterion = self.experiment, self.criteria[number]
+
+        def note(callback):
+            noted = {}
+            if hasattr(callback, "forced"):
+                noted["forced"] = callback.forced
+            if criterion.name == "correlation":
+                noted["before"] = self._mean_abs_correlation(layer, callback.scores)
+            write_json(self._path(number, "selection.json"), noted)
+            if criterion.one_shot:
+                with writer.as_default(step=0):
+                    tf.summary.histogram(f"{criterion.name}/{layer}", callback.scores)
+                    tf.summary.histogram(f"kept/{layer}", callback.scores[callback.mask])
+
+        return criterion.callback(
             layer,
             kept,
-            self._correlation_images(),
-            lam=experiment.lam,
+            self._images_for(criterion, first),
+            done=note,
+            steps=steps,
+            start=start,
             block=experiment.block,
             seed=experiment.seed + number,
-            memory_limit=experiment.correlation_memory * 2**20,
+            progress=True,
         )
 
-        def note(logs=None):
-            before = self._mean_abs_correlation(layer, select.correlations)
-            write_json(self._path(number, "selection.json"), {"before": before})
-            with writer.as_default(step=0):
-                tf.summary.histogram(f"correlations/{layer}", select.correlations)
-                tf.summary.histogram(f"kept/{layer}", select.correlations[select.mask])
+    def _images_for(self, criterion, first):
+        """What a criterion looks at: the same images however often they are read."""
+        experiment = self.experiment
+        if criterion.images == "held_out":
+            return self._correlation_images()
+        if criterion.images == "training":
+            # Those that the stage begins with, in order: other ones would make another mask.
+            batches = max(1, experiment.correlation_images // (2 * experiment.pairs))
+            batches = self._pair_batches(first, ordered=True).take(batches)
+            return batches.map(targets(self.model))
+        return None
 
-        return [select, keras.callbacks.LambdaCallback(on_train_begin=note)]
+    def _correlations(self, model, layer):
+        return layer_correlations(
+            model,
+            layer,
+            self._correlation_images(),
+            memory_limit=self.experiment.correlation_memory * 2**20,
+            progress=True,
+        )
 
     def _mean_abs_correlation(self, name, correlations):
         """Mean |r| on the kept connections of a layer (Table 5)."""
@@ -320,20 +352,22 @@ class Stages:
             "stage": number,
             "name": " ".join(self.experiment.sparsify[:number]) or "dense",
             **self.trained,
-            **report.parameters(self.network, LAYERS),
+            **report.parameters(self.network, self.experiment.layers()),
         }
         if layer:
-            correlations = layer_correlations(
-                self.model,
-                layer,
-                self._correlation_images(),
-                memory_limit=self.experiment.correlation_memory * 2**20,
-                progress=True,
-            )
+            metrics["criterion"] = str(self.criteria[number])
+            noted = read_json(self._path(number, "selection.json"))
+            metrics["selection"] = {key: noted[key] for key in noted if key != "before"}
+            if "before" not in noted:
+                # Other criteria have not measured it, and some know their mask in the end only.
+                before = keras.models.load_model(self._path(number - 1, "model.keras"))
+                noted["before"] = self._mean_abs_correlation(
+                    layer, self._correlations(before, layer)
+                )
             metrics["mean_abs_correlation"] = {
                 "layer": layer,
-                **read_json(self._path(number, "selection.json")),
-                "after": self._mean_abs_correlation(layer, correlations),
+                "before": noted["before"],
+                "after": self._mean_abs_correlation(layer, self._correlations(self.model, layer)),
             }
         metrics["verification"] = {
             name: dataclasses.asdict(self._verify(name, *test)) for name, test in self.tests.items()

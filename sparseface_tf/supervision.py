@@ -4,9 +4,19 @@ import keras
 from keras import layers
 
 from sparseface_tf.losses import PairDistance, VerificationLoss
+from sparseface_tf.margin_softmax import ArcFace, CosFace, CosineClassifier
+
+IDENTIFICATION = ("softmax", "arcface", "cosface")
 
 
-def supervise(network, identities, branches=("pool3", "pool4"), dropout=0.5, margin=1.0):
+def supervise(
+    network,
+    identities,
+    branches=("pool3", "pool4"),
+    dropout=0.5,
+    margin=1.0,
+    identification="softmax",
+):
     """The training model: `network` with the supervisory signals on f and on its branches.
 
     A branch is DeepID2+'s: a fully connected layer of as many features as f, with ReLU, on the
@@ -21,11 +31,12 @@ def supervise(network, identities, branches=("pool3", "pool4"), dropout=0.5, mar
         branches: names of layers whose outputs are supervised too.
         dropout: fraction of each feature dropped before its softmax (Sec. 3: 0.5).
         margin: initial margin of the verification signals.
+        identification: identification signal, one of `IDENTIFICATION`, as `signals` is given it.
 
     Returns:
         A `keras.Model` from images (2 * pairs, height, width, channels) to a dict that has, for
-        "f" and for every branch, "<name>_identity": logits (2 * pairs, identities), and
-        "<name>_pairs": distances and margins (pairs, 2), all float32.
+        "f" and for every branch, "<name>_identity": logits (2 * pairs, identities), cosines with
+        a margin softmax, and "<name>_pairs": distances and margins (pairs, 2), all float32.
 
     Raises:
         ValueError: if a branch is not a layer of the network.
@@ -41,11 +52,15 @@ def supervise(network, identities, branches=("pool3", "pool4"), dropout=0.5, mar
     outputs = {}
     for name, feature in features.items():
         dropped = layers.Dropout(dropout, dtype="float32", name=f"{name}_dropout")(feature)
-        # From zero: random logits would first teach the features to shrink, and a short training
-        # does not recover from that (README, "What makes it train").
-        outputs[f"{name}_identity"] = layers.Dense(
-            identities, kernel_initializer="zeros", dtype="float32", name=f"{name}_identity"
-        )(dropped)
+        if identification == "softmax":
+            # From zero: random logits would first teach the features to shrink, and a short
+            # training does not recover from that (README, "What makes it train").
+            classifier = layers.Dense(
+                identities, kernel_initializer="zeros", dtype="float32", name=f"{name}_identity"
+            )
+        else:
+            classifier = CosineClassifier(identities, name=f"{name}_identity")
+        outputs[f"{name}_identity"] = classifier(dropped)
         outputs[f"{name}_pairs"] = PairDistance(margin, name=f"{name}_pairs")(feature)
     return keras.Model(network.input, outputs, name="supervised")
 
@@ -55,7 +70,7 @@ def _branch(network, name):
     pool = max(1, min(x.shape[1], x.shape[2]) // 6)
     if pool > 1:
         x = layers.AveragePooling2D(pool, name=f"{name}_average")(x)
-    x = layers.Flatten(name=f"{name}_flatten")(x)
+    x = layers.Flatten(name=f"{name}_branch_flatten")(x)
     x = layers.Dense(
         network.output.shape[-1],
         activation="relu",
@@ -65,7 +80,34 @@ def _branch(network, name):
     return layers.Activation("linear", dtype="float32", name=f"{name}_feature")(x)
 
 
-def signals(model, verification_weight=0.05, branch_weight=1.0):
+def identification_loss(identification="softmax", margin=None, scale=None):
+    """The identification signal.
+
+    Args:
+        identification: one of `IDENTIFICATION`.
+        margin, scale: of ArcFace and CosFace; None for their defaults.
+
+    Returns:
+        A `keras.losses.Loss` of identities (batch,) and what the classifiers of `supervise` put
+        out, (batch, identities).
+
+    Raises:
+        ValueError: for an unknown signal, or a margin or scale that makes no sense.
+    """
+    settings = {"margin": margin, "scale": scale}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if identification == "softmax":
+        if settings:
+            raise ValueError("Margin and scale belong to arcface and cosface; softmax has none.")
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if identification not in IDENTIFICATION:
+        raise ValueError(
+            f"No identification signal '{identification}'; choose from {', '.join(IDENTIFICATION)}."
+        )
+    return {"arcface": ArcFace, "cosface": CosFace}[identification](**settings)
+
+
+def signals(model, verification_weight=0.05, branch_weight=1.0, identification=None):
     """Losses of a supervised model, as the arguments that `compile` takes.
 
     The total is the sum over f and the branches of identification + λ · verification, the
@@ -75,15 +117,18 @@ def signals(model, verification_weight=0.05, branch_weight=1.0):
         model: what `supervise` returned.
         verification_weight: λ of the joint signal.
         branch_weight: weight of the branches against f.
+        identification: what `identification_loss` returned for the signal that the model was
+            built with; None: softmax.
 
     Returns:
         Dict with "loss", "loss_weights" and "metrics" (accuracy of f's identification).
     """
+    identification = identification or identification_loss()
     losses, weights = {}, {}
     for output in model.output_names:
         scale = 1.0 if output.startswith("f_") else branch_weight
         if output.endswith("_identity"):
-            losses[output] = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            losses[output] = identification
             weights[output] = scale
         else:
             losses[output] = VerificationLoss()

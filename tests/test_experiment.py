@@ -48,12 +48,43 @@ def test_stages_are_read_in_order():
         (dict(sampling="people"), "--sampling must be one of images, identities"),
         (dict(test_data="faces"), "belong together"),
         (dict(exclude="exclude.txt"), "--exclude names images of --data"),
+        (dict(network="vgg"), "--network must be one of baseline, deepid2plus"),
+        (dict(network="deepid2plus", study=True), "--study leaves out block 1 of the baseline"),
+        (
+            dict(network="deepid2plus", sparsify=["1/2-5b"]),
+            "no layer '5b'; choose from conv1, conv2, conv3, conv4, f",
+        ),
+        (dict(width=-1), "--width must be >= 0"),
+        (dict(identification="triplet"), "--identification must be one of softmax, arcface, cosf"),
+        (dict(identification="arcface", softmax_margin=2.0), "--identification=arcface: ArcFace"),
+        (dict(identification="cosface", softmax_scale=-1.0), "--identification=cosface: The sca"),
+        (dict(softmax_scale=16.0), "--identification=softmax: .* softmax has none"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(settings, message):
     with pytest.raises(ValueError, match=message) as error:
         experiment(**settings).check()
     assert "\n" not in str(error.value)
+
+
+def test_each_network_has_its_input_and_its_layers():
+    face, square = experiment().region_of_face(), experiment(region="nose").region_of_face()
+    assert (face.height, face.width, square.height) == (112, 96, 96)
+    other = experiment(network="deepid2plus", sparsify=["1/256-f", "1/4-conv4"])
+    other.check()
+    face = other.region_of_face()
+    assert (face.height, face.width) == (55, 47)
+    assert experiment(network="deepid2plus", region="nose").region_of_face().height == 47
+    assert experiment(network="deepid2plus", width=64).region_of_face().width == 64
+    assert [layer for layer, _ in other.stages()] == ["f", "conv4"]
+    assert experiment(study=True).layers()[0] == "2a"
+
+
+def test_the_identification_signal_with_and_without_its_own_margin():
+    assert experiment(identification="arcface").identification_loss().margin == 0.5
+    settings = dict(identification="cosface", softmax_margin=0.0, softmax_scale=16.0)
+    loss = experiment(**settings).identification_loss()
+    assert (loss.margin, loss.scale) == (0.0, 16.0)
 
 
 def test_lengths_in_batches_or_in_epochs():

@@ -60,20 +60,86 @@ PROGRAM = """
 """
 
 
-def test_training_on_jax(tmp_path):
+MARGIN_SOFTMAX = """
+    import jax
     import keras
     import numpy as np
 
+    from sparseface_tf.margin_softmax import ArcFace, CosFace
+    from sparseface_tf.networks import deepid2plus_network
+    from sparseface_tf.supervision import signals, supervise, targets
+
+    assert keras.backend.backend() == "jax"
+    rng = np.random.default_rng(0)
+    # The ends, beyond them by rounding, and angles that pass 180 degrees.
+    cosines = np.append(rng.uniform(-1, 1, (29, 6)), [[1.0000001, -1, 0, 1, 1, 1]] * 3, 0)
+    cosines = cosines.astype("float32")
+    identities = np.append(np.arange(29) % 6, [0, 1, 2])
+    results = {"cosines": cosines, "identities": identities}
+    for kind in (ArcFace, CosFace):
+        loss = kind(0.4, 16.0, reduction="sum")
+        value, slope = jax.value_and_grad(lambda x: loss(identities, x))(cosines)
+        results[kind.__name__], results[kind.__name__ + "_gradient"] = value, slope
+    np.savez("losses.npz", **results)
+
+    keras.utils.set_random_seed(0)
+    network = deepid2plus_network((31, 31, 3), 0.0625)
+    model = supervise(network, 4, branches=("pool2", "pool3"), identification="arcface")
+    settings = signals(model, verification_weight=0.001, identification=ArcFace(0.1, 16.0))
+    model.compile(keras.optimizers.Adam(0.003), jit_compile=True, **settings)
+    pictures = rng.normal(size=(4, 31, 31, 3))
+    identities = np.arange(16) // 2 % 4
+    images = (pictures[identities] + 0.3 * rng.normal(size=(16, 31, 31, 3))).astype("float32")
+    before = [np.array(v.value) for v in model.trainable_variables]
+    history = model.fit(
+        *targets(model)(images, identities), batch_size=16, epochs=8, shuffle=False, verbose=0
+    ).history
+    assert np.isfinite(history["loss"]).all()
+    assert history["f_identity_loss"][-1] < history["f_identity_loss"][0], history
+    for old, new in zip(before, model.trainable_variables):
+        assert not np.array_equal(old, np.array(new.value)), new.path
+    print("done")
+"""
+
+
+def run(program, folder):
+    """Runs a program on JAX in a folder."""
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM)],
-        cwd=tmp_path,
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=folder,
         env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert result.returncode == 0, result.stderr[-3000:]
+
+
+def test_training_on_jax(tmp_path):
+    import keras
+    import numpy as np
+
+    run(PROGRAM, tmp_path)
     # What JAX trained, TensorFlow runs.
     network = keras.models.load_model(tmp_path / "network.keras")
     features = network.predict(np.load(tmp_path / "images.npy"), verbose=0)
     np.testing.assert_allclose(features, np.load(tmp_path / "features.npy"), atol=1e-4)
+
+
+def test_margin_softmax_on_jax(tmp_path):
+    import numpy as np
+    import tensorflow as tf
+
+    from sparseface_tf.margin_softmax import ArcFace, CosFace
+
+    run(MARGIN_SOFTMAX, tmp_path)
+    with np.load(tmp_path / "losses.npz") as jax:
+        for kind in (ArcFace, CosFace):
+            cosines = tf.constant(jax["cosines"])
+            with tf.GradientTape() as tape:
+                tape.watch(cosines)
+                value = kind(0.4, 16.0, reduction="sum")(jax["identities"], cosines)
+            gradient = tape.gradient(value, cosines).numpy()
+            assert np.isfinite(gradient).all()
+            np.testing.assert_allclose(jax[kind.__name__], value, rtol=1e-4)
+            np.testing.assert_allclose(jax[kind.__name__ + "_gradient"], gradient, rtol=1e-3, atol=1e-4)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparseface_tf.losses import PairDistance, VerificationLoss
-from sparseface_tf.networks import baseline_network
+from sparseface_tf.networks import baseline_network, deepid2plus_network
 from sparseface_tf.schedules import SmoothDecay
 from sparseface_tf.supervision import signals, supervise, targets
 
@@ -98,6 +98,23 @@ def test_every_branch_trains():
     images = np.random.default_rng(0).normal(size=(8, 56, 48, 3)).astype("float32")
     before = [np.array(v) for v in model.trainable_variables]
     # Twice: the classifiers begin at zero and pass nothing on the first time.
+    x, y = targets(model)(images, np.arange(8) // 2)
+    model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    for old, new in zip(before, model.trainable_variables):
+        assert not np.array_equal(old, new), new.path
+
+
+def test_deepid2plus_is_supervised_on_every_stage():
+    network = deepid2plus_network(width=0.125)
+    model = supervise(network, 10, branches=("pool1", "pool2", "pool3", "conv4_relu"))
+    stages = ("f", "pool1", "pool2", "pool3", "conv4_relu")
+    assert set(model.output_names) == {f"{s}_{kind}" for s in stages for kind in ("identity", "pairs")}
+    for stage in stages[1:]:
+        assert model.get_layer(f"{stage}_branch").units == network.output_shape[1] == 64
+    assert not any("branch" in layer.name for layer in network.layers)
+    model.compile("adam", jit_compile=False, **signals(model))
+    images = np.random.default_rng(0).normal(size=(8, 55, 47, 3)).astype("float32")
+    before = [np.array(v) for v in model.trainable_variables]
     x, y = targets(model)(images, np.arange(8) // 2)
     model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
     for old, new in zip(before, model.trainable_variables):

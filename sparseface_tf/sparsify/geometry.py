@@ -4,6 +4,8 @@ import dataclasses
 import math
 
 import keras
+from keras import ops
+import numpy as np
 
 from sparseface_tf.layers import MaskedLocallyConnected2D
 
@@ -74,6 +76,34 @@ class LayerGeometry:
         """The inputs [first, last) on `axis` that outputs start..stop-1 see, in padded indices."""
         reach = (self.window[axis] - 1) * self.dilation[axis] + 1
         return start * self.strides[axis], (stop - 1) * self.strides[axis] + reach
+
+    def views(self, inputs):
+        """What all outputs see at each place in the window, in the kernel's order.
+
+        Args:
+            inputs: array or tensor of TensorFlow (..., height, width, channels), unpadded.
+
+        Returns:
+            Iterator over strided parts (..., out height, out width, channels).
+        """
+        inputs = self._padded(inputs)
+        (step_y, step_x), (dilation_y, dilation_x) = self.strides, self.dilation
+        end_y, end_x = (step * (size - 1) + 1 for step, size in zip(self.strides, self.outputs))
+        for y in range(0, self.window[0] * dilation_y, dilation_y):
+            for x in range(0, self.window[1] * dilation_x, dilation_x):
+                yield inputs[..., y : y + end_y : step_y, x : x + end_x : step_x, :]
+
+    def _padded(self, inputs):
+        """Adds the zeros that the window sees around the map."""
+        width = []
+        for axis in range(2):
+            before = self.pad[axis]
+            _, end = self.span(axis, 0, self.outputs[axis])
+            width.append((before, max(end - before - self.inputs[axis], 0)))
+        if not np.any(width):
+            return inputs
+        width = [(0, 0)] * (len(inputs.shape) - 3) + width + [(0, 0)]
+        return np.pad(inputs, width) if isinstance(inputs, np.ndarray) else ops.pad(inputs, width)
 
 
 def layer_geometry(layer):

@@ -5,13 +5,16 @@ import numbers
 
 import numpy as np
 
+from sparseface_tf.sparsify.budgets import check_enough
+from sparseface_tf.sparsify.budgets import even_budgets
+
 # Weights that are ranked together: bounds the work space.
 _GROUP = 2**21
 # Fractional budgets are integers in units of 2**-_BITS of a weight, so that they add up exactly.
 _BITS = 24
 
 
-def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0):
+def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0, allowed=None):
     """Samples the weights to keep, more of those between strongly correlated neurons.
 
     For every output neuron on its own (Sec. 4.1): the positive and, apart, the negative
@@ -41,12 +44,16 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
             block is ranked by the mean of its |r|, its sign is that of the sum of its r. The
             number of weights kept is block * round(S * |W| / block).
         seed: integer seed; the same seed gives the same mask.
+        allowed: boolean array of the same shape, the weights that may be kept (of a block, all
+            must), such as those that an earlier mask has left; None for all. K is then the
+            number of those, and a neuron with fewer of them than its share keeps them all.
 
     Returns:
         Boolean array of the same shape, true where a weight is kept.
 
     Raises:
-        ValueError: for S, lam, block or a shape outside of the above.
+        ValueError: for S, lam, block or a shape outside of the above, or if fewer weights are
+            allowed than are to be kept.
 
     Example:
 
@@ -69,8 +76,14 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
     filters, fan_in = correlations.shape[-1], fan_in // block
     rng = np.random.default_rng(seed)
     kept = round(sparsity * correlations.size / block)
-    budgets = _budgets(kept, positions * filters, rng).reshape(positions, filters)
     scores = correlations.reshape(positions, fan_in * block, filters)
+    capacities, excluded = np.full((positions, filters), fan_in), None
+    if allowed is not None:
+        runs = np.reshape(allowed, (positions, fan_in, block, filters)).astype(bool)
+        excluded = ~runs.all(axis=2)
+        capacities = fan_in - excluded.sum(axis=1)
+        check_enough(capacities.sum(), kept, block)
+    budgets = even_budgets(kept, capacities, rng)
     mask = np.empty((positions, fan_in, filters), bool)
     # Whole positions at once, or part of the filters of one where that is already much.
     filter_step = max(1, min(filters, _GROUP // (fan_in * block)))
@@ -78,13 +91,18 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
     for p in range(0, positions, position_step):
         for f in range(0, filters, filter_step):
             at = slice(p, p + position_step), slice(None), slice(f, f + filter_step)
-            ranked = _block_scores(scores[at], block).transpose(0, 2, 1)
+            ranked, barred = _block_scores(scores[at], block), None
+            if excluded is not None:
+                barred = excluded[at].transpose(0, 2, 1).reshape(-1, fan_in)
+                ranked = np.where(excluded[at], 0, ranked)
+            ranked = ranked.transpose(0, 2, 1)
             chosen = _sample(
                 ranked.reshape(-1, fan_in),
                 budgets[at[0], at[2]].reshape(-1),
                 lam,
                 layer_kind != "conv",
                 rng,
+                barred,
             )
             mask[at] = chosen.reshape(ranked.shape).transpose(0, 2, 1)
     return np.repeat(mask, block, axis=1).reshape(correlations.shape)
@@ -102,14 +120,6 @@ def _neurons(shape, kind):
     return math.prod(shape[:split]), math.prod(shape[split:-1])
 
 
-def _budgets(kept, neurons, rng):
-    """Divides a total over the neurons, as evenly as can be."""
-    even, left = divmod(kept, neurons)
-    budgets = np.full(neurons, even, np.int64)
-    budgets[rng.permutation(neurons)[:left]] += 1
-    return budgets
-
-
 def _block_scores(r, block):
     """(positions, K, filters) to (positions, K / block, filters): mean |r|, sign of the sum."""
     r = np.nan_to_num(r, nan=0.0)
@@ -119,13 +129,20 @@ def _block_scores(r, block):
     return np.where(r.sum(axis=2) < 0, -1, 1) * np.abs(r).mean(axis=2)
 
 
-def _sample(scores, budgets, lam, signed, rng):
-    """Samples budgets[i] entries of row i of the scores (neurons, K)."""
+def _sample(scores, budgets, lam, signed, rng, barred=None):
+    """Samples budgets[i] entries of row i of the scores (neurons, K), none of the barred ones.
+
+    Barred entries have the score 0, and a row has budgets[i] others at least.
+    """
     strata, sizes = _strata(scores, signed)
     counts = _round(_shares(sizes, budgets, lam), rng)
     # A random order within each stratum, of which the first `counts` entries are kept. In a
     # sorted row the strata stand one after the other.
-    order = np.argsort(strata + rng.random(strata.shape, np.float32), axis=1)
+    chance = rng.random(strata.shape, np.float32)
+    if barred is not None:
+        # Behind all others of their stratum, the dead, of which so many are never needed.
+        chance = (chance + barred) / 2
+    order = np.argsort(strata + chance, axis=1)
     starts = np.cumsum(sizes, axis=1) - sizes
     kept = np.zeros(scores.shape, bool)
     place = np.arange(scores.shape[1])

@@ -1,0 +1,197 @@
+"""What a criterion is, and the callback that lets it sparsify a layer."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from sparseface_tf.criteria.ranking import keep_largest
+from sparseface_tf.sparsify import layer_kind
+
+
+def setting(default, text):
+    """A field of a criterion: its default value, whose type is the setting's, and a help text."""
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+@dataclasses.dataclass(frozen=True)
+class Criterion:
+    """Scores the weights of one layer of a model and selects those to keep.
+
+    A subclass that has a `name` is known to `criteria()` by it. Most define `scores` alone and
+    keep the layer's largest; its settings are the fields of a dataclass:
+
+        @dataclasses.dataclass(frozen=True)
+        class Power(Criterion):
+            \"\"\"Largest |w| to some power.\"\"\"
+
+            name = "power"
+            power: float = setting(2.0, "Exponent of the magnitude.")
+
+            def scores(self, model, layer_name, batches, *, seed=0, progress=False):
+                return np.abs(kernel_of(model.get_layer(layer_name))) ** self.power
+
+    Attributes of the class:
+        name: what it is called in flags and tables.
+        images: what `scores` looks at. "held_out": images that took no part in training.
+            "training": mini-batches as the model is trained with, with the identities; a loss
+            has no value for held-out people, who have no class. "": nothing.
+        blocks: whether it can keep whole runs of inputs.
+        backends: Keras backends that it runs on; empty: all.
+        one_shot: whether it selects once, at the start, or as training goes on.
+    """
+
+    name = ""
+    images = ""
+    blocks = True
+    backends = ()
+    one_shot = True
+
+    # The classes by name, shared by all of them.
+    named = {}
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "name" in vars(cls):
+            taken = cls.named.get(cls.name)
+            if taken is not None and taken.__module__ != cls.__module__:
+                raise ValueError(
+                    f"a criterion '{cls.name}' is in {taken.__module__} already: choose another name"
+                )
+            cls.named[cls.name] = cls
+
+    def __str__(self):
+        """Name and settings, as `criterion` reads them."""
+        values = (f"{f.name}={getattr(self, f.name)}" for f in dataclasses.fields(self))
+        return ",".join([self.name, *values])
+
+    def scores(self, model, layer_name, batches, *, seed=0, progress=False):
+        """Scores of one layer's weights, higher for those to keep.
+
+        Args:
+            model: the model; compiled with its losses where `images` is "training".
+            layer_name: name of a layer of it, one of sparseface_tf.layers.
+            batches: re-iterable of what `images` says: batches of images, float32 (n, height,
+                width, channels), or the batches (images, targets) that the model is fitted with.
+            seed: integer, of anything random.
+            progress: whether to show a progress bar.
+
+        Returns:
+            Float array of the kernel's shape. A dropped weight may have any score.
+        """
+        raise NotImplementedError
+
+    def select(self, scores, layer, sparsity, *, block=1, seed=0):
+        """The weights to keep, round(S * |W|) of them, among those that the layer still has.
+
+        Args:
+            scores: what `scores` returned.
+            layer: the layer.
+            sparsity: S, the fraction of all of the kernel's weights that is kept, in (0, 1].
+            block: keeps whole runs of that many weights along the input axis, the last but one;
+                then block * round(S * |W| / block) weights are kept.
+            seed: integer; the same seed gives the same mask.
+
+        Returns:
+            Boolean array of the kernel's shape.
+
+        Raises:
+            ValueError: if the layer has fewer weights left, S is out of range or a block does
+                not divide the inputs.
+        """
+        rng = np.random.default_rng(seed)
+        return keep_largest(scores, sparsity, allowed=mask_of(layer), block=block, rng=rng)
+
+    def mask(self, model, layer_name, sparsity, batches=None, *, block=1, seed=0, progress=False):
+        """Scores and selects: the mask of one layer, not assigned yet.
+
+        Args, result and errors: those of `scores` and `select`.
+        """
+        return self._scores_and_mask(model, layer_name, sparsity, batches, block, seed, progress)[1]
+
+    def callback(self, layer, sparsity, batches=None, *, done=None, steps=None, start=0, **options):
+        """The Keras callback that sparsifies a layer when `fit` begins, or while it runs.
+
+        Args:
+            layer: name of the layer.
+            sparsity, batches: as in `select` and `scores`.
+            done: function of the callback, called when the layer's mask is final.
+            steps: mini-batches of the training, and
+            start: number of the one at which it (re)starts: of use where `one_shot` is false.
+            **options: `block`, `seed` and `progress` of `mask`.
+        """
+        return MaskCallback(self, layer, sparsity, batches, done=done, **options)
+
+    def check(self, block=1):
+        """Raises ValueError, in one line, if the criterion cannot do what is asked here."""
+        if block > 1 and not self.blocks:
+            raise ValueError(
+                f"criterion '{self.name}' keeps single weights only: it cannot be combined with "
+                f"block={block}."
+            )
+        backend = keras.backend.backend()
+        if self.backends and backend not in self.backends:
+            raise ValueError(
+                f"criterion '{self.name}' runs on the {' or '.join(self.backends)} backend of "
+                f"Keras, this is {backend}."
+            )
+
+    def _scores_and_mask(self, model, layer_name, sparsity, batches, block, seed, progress):
+        self.check(block)
+        if self.images and batches is None:
+            raise ValueError(
+                f"criterion '{self.name}' looks at {self.images.replace('_', '-')} images: give it "
+                "some."
+            )
+        layer = model.get_layer(layer_name)
+        layer_kind(layer)  # refuses what has no mask
+        scores = self.scores(model, layer_name, batches, seed=seed, progress=progress)
+        return scores, self.select(scores, layer, sparsity, block=block, seed=seed)
+
+
+class MaskCallback(keras.callbacks.Callback):
+    """Sparsifies a layer at the start of training, by a criterion.
+
+    Args:
+        criterion: a `Criterion`.
+        layer: name of the layer, one of sparseface_tf.layers.
+        sparsity: S, the fraction of its weights kept, in (0, 1].
+        batches: the images that the criterion looks at.
+        done: function called with this callback when the mask is assigned.
+        block, seed, progress: see `Criterion.mask`.
+
+    Attributes:
+        scores: after the start, the scores of the layer's weights in the model before.
+        mask: after the start, the mask that was assigned.
+    """
+
+    def __init__(
+        self, criterion, layer, sparsity, batches=None, *, done=None, block=1, seed=0, progress=True
+    ):
+        super().__init__()
+        criterion.check(block)
+        self.criterion, self.layer, self.sparsity = criterion, layer, sparsity
+        self.batches, self.done = batches, done
+        self.options = dict(block=block, seed=seed, progress=progress)
+
+    def on_train_begin(self, logs=None):
+        self.scores, self.mask = self.criterion._scores_and_mask(
+            self.model, self.layer, self.sparsity, self.batches, **self.options
+        )
+        self.model.get_layer(self.layer).assign_mask(self.mask)
+        if keras.backend.backend() == "jax":
+            # The mask is a constant of the compiled step there (see MaskConstraint).
+            self.model.make_train_function(force=True)
+        if self.done is not None:
+            self.done(self)
+
+
+def kernel_of(layer):
+    """The weights of a layer, a NumPy array; those that were dropped are zero."""
+    return keras.ops.convert_to_numpy(layer.kernel)
+
+
+def mask_of(layer):
+    """The mask of a layer, a NumPy array, or None for a Keras layer without one."""
+    mask = getattr(layer, "mask", None)
+    return None if mask is None else keras.ops.convert_to_numpy(mask)

@@ -1,0 +1,91 @@
+"""The criteria there are, by name."""
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.util
+import os
+import pkgutil
+
+from sparseface_tf.criteria.base import Criterion
+
+
+def criteria():
+    """All criteria: those of this package and those of files that `load_criteria` has read.
+
+    Returns:
+        Dict from name to subclass of `Criterion`, sorted by name.
+    """
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{__package__}.{module.name}")
+    return dict(sorted(Criterion.named.items()))
+
+
+def criterion(text, **defaults):
+    """Makes a criterion from its name and settings.
+
+    Args:
+        text: "NAME" or "NAME,SETTING=VALUE,...", such as "correlation,lam=1".
+        **defaults: settings that the text may leave out; those that the criterion has not are
+            passed over.
+
+    Returns:
+        A `Criterion`.
+
+    Raises:
+        ValueError: for an unknown name or setting, or a value that makes no sense.
+
+    Example:
+
+    >>> criterion("correlation,lam=1").lam
+    1.0
+    """
+    name, *pairs = (part.strip() for part in text.split(","))
+    known = criteria()
+    if name not in known:
+        raise ValueError(f"there is no criterion '{name}'; choose from {', '.join(known)}.")
+    fields = {field.name: field for field in dataclasses.fields(known[name])}
+    settings = {key: value for key, value in defaults.items() if key in fields}
+    for pair in pairs:
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or key not in fields:
+            raise ValueError(
+                f"criterion '{name}' has no setting '{key}'; it has "
+                f"{', '.join(f'{field}=…' for field in fields) or 'none'}."
+            )
+        kind = type(fields[key].default)
+        try:
+            settings[key] = kind(value)
+        except ValueError:
+            raise ValueError(
+                f"setting {key} of criterion '{name}' must be a {kind.__name__}, got '{value}'."
+            ) from None
+    return known[name](**settings)
+
+
+def load_criteria(path):
+    """Runs a Python file that defines criteria; `criteria()` has them from then on.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it cannot be run, or defines no criterion, or one whose name is taken.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"No file of criteria {path}: check its name.")
+    # Named after its path, so that a file that was changed may define its criteria anew.
+    name = f"criteria_{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None:
+        raise ValueError(f"{path} is not a Python file: its name must end with .py.")
+    module = importlib.util.module_from_spec(spec)
+    criteria()  # whose names are taken
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    if not any(found.__module__ == name for found in Criterion.named.values()):
+        raise ValueError(f"{path} defines no criterion: give a subclass of Criterion a name.")

@@ -1,0 +1,114 @@
+"""train.py with every kind of criterion, a stage each."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from sparseface_tf.criteria import Criterion
+from sparseface_tf.experiment import Experiment
+from sparseface_tf.sparsify import load_masks
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = [
+    "--study", "--width=48", "--width_multiplier=0.125",
+    "--identities=12", "--images_per_identity=6", "--held_out=5", "--held_out_pairs=40",
+    "--steps=4", "--retrain_steps=4", "--epochs=0", "--retrain_epochs=0", "--pairs=4",
+    "--checkpoint_steps=2", "--correlation_images=16", "--deterministic",
+]  # fmt: skip
+MINE = """
+import dataclasses
+from sparseface_tf.criteria import Criterion
+
+@dataclasses.dataclass(frozen=True)
+class Last(Criterion):
+    name = "last_of_test"
+
+    def scores(self, model, layer_name, batches=None, *, seed=0, progress=False):
+        kernel = model.get_layer(layer_name).kernel
+        return np.arange(np.prod(kernel.shape), dtype=float).reshape(kernel.shape)
+"""
+
+
+def test_a_stage_of_each_kind(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(MINE)
+    stages = {
+        "f": ("1/64-f:brp,strength=1e-4", 1 / 64),
+        "5b": ("1/32-5b", 1 / 32),
+        "5a": ("1/8-5a:wanda", 1 / 8),
+        "4b": ("1/2-4b:last_of_test", 1 / 2),
+    }
+    command = [
+        *(sys.executable, "train.py", "--flagfile=flags/stage0.cfg", *TINY),
+        *(f"--sparsify={text}" for text, _ in stages.values()),
+        *("--criterion=obd,draws=2", f"--criteria_file={mine}", f"--output={tmp_path / 'run'}"),
+    ]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "1/64-f:brp,strength=1e-4 1/32-5b 1/8-5a:wanda 1/2-4b:last_of_test" in process.stdout
+    criteria = []
+    for number, (layer, (_, share)) in enumerate(stages.items(), start=1):
+        metrics = json.loads((tmp_path / f"run/stage{number}/metrics.json").read_text())
+        criteria.append(metrics["criterion"])
+        count = metrics["layers"][layer]
+        assert count["kept"] == round(share * count["weights"])
+        r = metrics["mean_abs_correlation"]
+        assert r["layer"] == layer and 0 < r["before"] < 1 and 0 < r["after"] < 1
+        assert ("forced" in metrics["selection"]) == (layer == "f")
+    assert [text.split(",")[0] for text in criteria] == ["brp", "obd", "wanda", "last_of_test"]
+    assert criteria[1] == "obd,draws=2" and "strength=0.0001" in criteria[0]
+    masks = load_masks(tmp_path / "run/stage4/masks.npz")
+    last = masks["4b"].ravel()
+    assert not last[: len(last) // 2].any() and last[len(last) // 2 :].all()
+
+    # The file of criteria is a setting as well.
+    mine.write_text(MINE + "\n# changed\n")
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert process.returncode != 0
+    assert "holds a run with other settings (--criteria_file was" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def experiment(**kwargs):
+    return Experiment(**{"steps": 1, "retrain_steps": 1, **kwargs})
+
+
+def test_each_stage_has_its_criterion():
+    chosen = experiment(
+        sparsify=["1/256-f", "1/128-5b:correlation,lam=1", "1/2-4b:obd"], lam=0.5
+    ).criteria()
+    assert [criterion.name for criterion in chosen] == ["correlation", "correlation", "obd"]
+    assert [criterion.lam for criterion in chosen[:2]] == [0.5, 1.0]
+    chosen = experiment(sparsify=["1/256-f", "1/128-5b:correlation"], criterion="random").criteria()
+    assert [criterion.name for criterion in chosen] == ["random", "correlation"]
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(criterion="best"), "--criterion=best: there is no criterion 'best'; choose from brp"),
+        (dict(sparsify=["1/2-f:best"]), "--sparsify=1/2-f:best: there is no criterion 'best'"),
+        (dict(sparsify=["1/2-f:"]), "expected S-LAYER or S-LAYER:CRITERION"),
+        (dict(criterion="obd,lam=1"), "has no setting 'lam'; it has draws=…"),
+        (dict(sparsify=["1/2-f:brp"], block=4), "'brp' keeps single weights only"),
+        (dict(criteria_file="no such file.py"), "No file of criteria no such file.py"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(settings, message):
+    with pytest.raises((ValueError, OSError), match=message) as error:
+        experiment(**settings).check()
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_of_criteria_is_read(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    try:
+        chosen = experiment(sparsify=["1/2-f:last_of_test"], criteria_file=str(path))
+        chosen.check()
+        assert chosen.criteria()[0].name == "last_of_test"
+    finally:
+        Criterion.named.pop("last_of_test", None)
