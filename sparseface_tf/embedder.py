@@ -13,8 +13,9 @@ from pipelines.files import read_json
 from pipelines.regions import TABLE, Region, read_regions
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
 from sparseface_tf.experiment import SETTINGS
+from sparseface_tf.export.litert import METADATA, LiteRTNetwork
 
-MODEL = "model.keras"
+MODEL, TFLITE = "model.keras", "model.tflite"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +25,14 @@ class Embedder:
     Attributes:
         path: the model's file.
         region: the `Region` that it sees, at the size of its input.
-        network: Keras model, (n, height, width, channels) -> (n, features).
+        network: Keras model, or `LiteRTNetwork` for a TFLite file, (n, height, width, channels) ->
+            (n, features).
         key: names the content, hexadecimal: another network, or another region, has another key.
     """
 
     path: str
     region: Region
-    network: keras.Model
+    network: object
     key: str
 
 
@@ -38,10 +40,11 @@ def open_embedder(path, region="", regions=""):
     """Opens a trained network.
 
     Args:
-        path: a `.keras` file; a folder with model.keras in it, such as a stage's; or a run of
-            train.py, of which the last finished stage is taken.
-        region: name of the region that it sees. Default: the one of the run that the model lies
-            in, or "face" for a model that lies in no run.
+        path: a `.keras` file; a folder with model.keras in it, such as a stage's; a run of
+            train.py, of which the last finished stage is taken; or a `.tflite` file that export.py
+            wrote, or its folder.
+        region: name of the region that it sees. Default: the one that a `.tflite` file says, the
+            one of the run that the model lies in, or "face" for a model that lies in no run.
         regions: table of regions; default: `pipelines/regions.csv`.
 
     Returns:
@@ -52,7 +55,7 @@ def open_embedder(path, region="", regions=""):
         ValueError: if the file is no model, or its input is not of the region's shape.
     """
     path = find_model(path)
-    network = _load(path)
+    network, found = _open(path)
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
     shape, output = network.input_shape, network.output_shape
@@ -61,7 +64,8 @@ def open_embedder(path, region="", regions=""):
             f"{path} maps {shape} to {output}: give a network from images (height, width, "
             "channels) to features."
         )
-    found = None if region else _region_of_run(path)
+    if region:
+        found = None
     if found is None:
         table = read_regions(regions or TABLE)
         if (region or "face") not in table:
@@ -81,13 +85,14 @@ def find_model(path):
     path = os.fspath(path)
     if os.path.isfile(path):
         return path
-    if os.path.isfile(os.path.join(path, MODEL)):
-        return os.path.join(path, MODEL)
+    for name in (MODEL, TFLITE):
+        if os.path.isfile(os.path.join(path, name)):
+            return os.path.join(path, name)
     stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
     if stages:
         return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
     raise FileNotFoundError(
-        f"No model {path}: give a .keras file, a stage's folder or a run's folder."
+        f"No model {path}: give a .keras or .tflite file, a stage's folder or a run's folder."
     )
 
 
@@ -98,6 +103,39 @@ def run_of(path):
         if os.path.isfile(os.path.join(folder, SETTINGS)):
             return folder
     return None
+
+
+def _open(path):
+    """The network in a file, and the `Region` that it was trained on or None."""
+    if path.endswith(".tflite"):
+        return _open_tflite(path)
+    return _load(path), _region_of_run(path)
+
+
+def _open_tflite(path):
+    try:
+        # With LiteRT's schema, which is an extra.
+        from sparseface_tf.export.flatbuffer import File
+        from sparseface_tf.export.inspection import check_sparse
+    except ModuleNotFoundError as error:
+        if error.name != "ai_edge_litert":
+            raise
+        raise ValueError(
+            f"{path} needs LiteRT: pip install 'sparseface_tf[export]'."
+        ) from None
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        file = File(content)
+        # LiteRT would compute something else, or bring the program down.
+        check_sparse(file)
+        about = file.metadata(METADATA)
+        network = LiteRTNetwork(content)
+        return network, _region(about["region"]) if about else None
+    # Reading a broken flatbuffer raises errors of many kinds.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        raise ValueError(f"{path} is not a TFLite file to use: {reason[:200]}") from None
 
 
 def _load(path):
@@ -113,7 +151,11 @@ def _region_of_run(path):
     run = run_of(path)
     if run is None:
         return None
-    fields = read_json(os.path.join(run, SETTINGS))["regions"]
+    return _region(read_json(os.path.join(run, SETTINGS))["regions"])
+
+
+def _region(fields):
+    """The `Region` of the fields that JSON kept of it."""
     pairs = {name: tuple(fields[name]) for name in ("landmarks", "offset")}
     return Region(**{**fields, **pairs})
 

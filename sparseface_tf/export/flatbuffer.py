@@ -131,8 +131,8 @@ class File:
         return Encoded(
             self.shape(place),
             int(dims[-1].denseSize) if blocked else 1,
-            np.asarray(dims[rank - 1].arraySegments.values),
-            np.asarray(dims[rank - 1].arrayIndices.values),
+            _numbers(dims[rank - 1].arraySegmentsType, dims[rank - 1].arraySegments),
+            _numbers(dims[rank - 1].arrayIndicesType, dims[rank - 1].arrayIndices),
             np.frombuffer(data, _TYPES[tensor.type]),
         )
 
@@ -285,6 +285,11 @@ def _vector(numbers):
     vector = table()
     vector.values = numbers
     return kind, vector
+
+
+def _numbers(kind, table):
+    (dtype,) = (dtype for dtype, (known, _) in _VECTORS.items() if known == kind)
+    return np.asarray([] if table.values is None else table.values, dtype)
 
 
 def _text(name):

@@ -9,6 +9,9 @@ import tempfile
 
 import numpy as np
 
+# Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
+METADATA = "sparseface_tf"
+
 
 class LiteRTNetwork:
     """A TFLite file in the place of a Keras model that embeds.

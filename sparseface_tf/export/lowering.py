@@ -67,6 +67,13 @@ def convolutions(model):
     return {layer.name: layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
 
 
+def weights_name(layer_name, suffix):
+    """Name of a tensor with weights of a layer; names begin differently for any two layers."""
+    # Letters and digits as they are, for names of arguments take no others.
+    plain = "".join(c if c.isalnum() and c.isascii() else f"_{ord(c):x}_" for c in layer_name)
+    return f"weights_{len(plain)}_{plain}_{suffix}"
+
+
 def matrices(layer, lowering):
     """The weights of a layer's products.
 
@@ -124,8 +131,7 @@ class Product(keras.layers.Layer):
         else:
             outputs, inputs = np.prod(geometry.outputs), np.prod(geometry.inputs)
             self.shapes = [(int(outputs), _round_up(int(inputs)))]
-        name = "".join(c if c.isalnum() else "_" for c in layer.name)
-        self.names = [f"weights_{name}_{i}" for i in range(len(self.shapes))]
+        self.names = [weights_name(layer.name, i) for i in range(len(self.shapes))]
         self.tensors = None
         # Read here: inside of a graph variables have no values.
         self._bias = None
