@@ -98,8 +98,10 @@ class TFLiteExporter:
             "parity with the network in float32": str(measured),
             "parity with the network as it was trained": str(trained),
         }
-        written = report.Report(facts, layers, content, self.network, self.images, expected)
-        written.measure(export, choices, self.calibration)
+        written = report.Report(
+            facts, layers, content, self.network, self.images, expected, choices
+        )
+        written.measure(export, self.calibration)
         return self._write(content, written)
 
     def _expected(self, network):
@@ -127,7 +129,10 @@ class TFLiteExporter:
         return measured
 
     def _failed(self):
-        return f"Nothing is written, as the file is not what the network is (--quantization={self.export.quantization})"
+        return (
+            "Nothing is written, as the file does not compute what the network does "
+            f"(--quantization={self.export.quantization})"
+        )
 
     def _as_taken(self, images):
         """Images as the file takes them."""

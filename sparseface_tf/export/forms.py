@@ -70,17 +70,17 @@ class Choice:
 
     @property
     def reason(self):
-        """One sentence."""
-        others = "; ".join(
-            f"{form.title} {form.microseconds:,.1f} µs, {form.size:,} bytes"
-            for form in self.forms
-            if form is not self.form
-        )
+        """What was taken and how its time compares with that of the fastest dense form."""
         how = "measured" if self.measured else "estimated"
+        dense = dense_form(self.forms)
+        if self.form is dense:
+            others = [form for form in self.forms if form.storage != "dense"]
+            if not others:
+                return f"{self.form.title}; no weight is zero"
+            dense = min(others, key=lambda form: form.microseconds)
         return (
-            f"{self.kept / self.weights:.2%} of the weights, {self.block_density:.2%} of the "
-            f"blocks: {self.form.title} is {how} at {self.form.microseconds:,.1f} µs "
-            f"and {self.form.size:,} bytes ({others})"
+            f"{self.form.title}: {how} {self.form.microseconds:,.1f} µs; {dense.title}: "
+            f"{dense.microseconds:,.1f} µs"
         )
 
 

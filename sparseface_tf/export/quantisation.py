@@ -15,8 +15,9 @@ from sparseface_tf.export.flatbuffer import File
 from sparseface_tf.export.lowering import IMAGE
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
-# Between quantised convolutions these would force the maps back to float.
-_BETWEEN = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "ADD", "MUL")
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+# Behind a quantised convolution these would force its maps back to float.
+_BEHIND = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "ADD", "MUL", "SUB", "PRELU")
 
 
 def quantise(content, quantization, images=None):
@@ -56,26 +57,28 @@ def quantise(content, quantization, images=None):
             tool.add_dynamic_config(regex, operator, 8)
         else:
             tool.add_static_config(regex, operator, 8, 8)
-    # It prints what it does.
-    with contextlib.redirect_stdout(io.StringIO()):
+    # It prints what it does, and draws bars.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         ranges = None
         if tool.need_calibration:
             batches = [{IMAGE: np.asarray(image)[None]} for image in images]
             ranges = tool.calibrate({"serving_default": batches}, num_threads=1)
-        result = tool.quantize(ranges, enable_progress_report=False)
+        result = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
 
 
 def _touched(file, quantization):
     """(operator, pattern of its output's name) of all operators to be quantised."""
-    found = []
+    found, maps = [], set()
     for operator in file.operators():
-        quantised = operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D")
+        quantised = operator.name in _CONVOLUTIONS
         if operator.name == "FULLY_CONNECTED":
             quantised = file.constant(operator.inputs[1]) is not None
-        if operator.name in _BETWEEN:
-            quantised = quantization == "int8"
+        if operator.name in _BEHIND and quantization == "int8":
+            computed = [i for i in operator.inputs if i >= 0 and file.constant(i) is None]
+            quantised = maps.issuperset(computed)
         if quantised:
+            maps.update(operator.outputs)
             # The tool looks for the pattern in the names of all outputs, joined.
             name = re.escape(file.name(operator.outputs[0]))
             found.append((operator.name, f"^{name};?$"))

@@ -61,21 +61,24 @@ class Report:
         network: the network in float32.
         images: faces as the file takes them.
         expected: the network's features of them.
+        choices: dict from layers' names to `Choice`.
     """
 
-    def __init__(self, facts, layers, content, network, images, expected):
-        self.facts, self.layers, self.content = facts, layers, content
+    def __init__(self, facts, layers, content, network, images, expected, choices):
+        self.facts, self.layers, self.content, self.choices = facts, layers, content, choices
         self.network, self.images, self.expected = network, images, expected
         self.rows, self.profile = [], []
 
-    def measure(self, export, choices, calibration):
+    def measure(self, export, calibration):
         """Times the file and, by `export.compare`, what it is compared with."""
         pixels = export.input == "uint8"
         self.rows = [
             measured_row(
                 "this file",
                 self.content,
-                least_bytes(self.layers, export.quantization, count_biases(self.network)),
+                least_bytes(
+                    self.layers, export.quantization, count_others(self.network, self.layers)
+                ),
                 export.seconds,
                 self.images,
                 self.expected,
@@ -84,7 +87,7 @@ class Report:
         if not export.compare:
             return
         for title, sparse, quantization in VARIANTS:
-            self._add(title, self.network, sparse, quantization, pixels, choices, calibration, export)
+            self._add(title, self.network, sparse, quantization, pixels, self.choices, calibration, export)
         peer = mobilefacenet(self.network.input_shape[1:], self.network.output_shape[-1])
         peer = lowering.in_float32(peer)
         for title, quantization in (("float32", "none"), ("int8", "int8")):
@@ -112,7 +115,7 @@ class Report:
         )
         if not sparse:
             layers = [dataclasses.replace(x, kept=x.weights, block_density=1.0) for x in layers]
-        least = least_bytes(layers, quantization, count_biases(network))
+        least = least_bytes(layers, quantization, count_others(network, layers))
         row = measured_row(title, content, least, export.seconds, self.images, expected)
         self.rows.append(row)
 
@@ -123,6 +126,11 @@ class Report:
             "machine": machine(),
             "bytes": sizes(File(self.content)),
             "layers": [dataclasses.asdict(layer) for layer in self.layers],
+            "forms": {
+                name: [dataclasses.asdict(form) | {"taken": form is choice.form}
+                       for form in choice.forms]
+                for name, choice in self.choices.items()
+            },
             "files": [dataclasses.asdict(row) for row in self.rows],
             "profile": [
                 {"operator": name, "output": output, "milliseconds": time}
@@ -144,6 +152,7 @@ class Report:
         parts = sizes(File(self.content))
         text += markdown([["what", "bytes"], *([k, f"{v:,}"] for k, v in parts.items())])
         text += "\n## Layers\n\n" + layer_table(self.layers)
+        text += "\n## Forms that the layers could have taken\n\n" + form_table(self.choices)
         if self.profile:
             text += "\n## Time by operator\n\n"
             text += markdown(
@@ -218,10 +227,21 @@ def layer_table(layers):
     return markdown(table)
 
 
-def count_biases(network):
-    """Numbers of a network that are no kernel: biases, normalisations after folding."""
-    biases = [layer.bias for layer in network.layers if getattr(layer, "bias", None) is not None]
-    return int(sum(np.prod(bias.shape) for bias in biases))
+def form_table(choices):
+    """The forms of each layer's `Choice`, as a Markdown table."""
+    table = [["layer", "form", "µs", "bytes", ""]]
+    for name, choice in choices.items():
+        for form in sorted(choice.forms, key=lambda form: form.microseconds):
+            taken = "taken" if form is choice.form else ""
+            time = f"{form.microseconds:,.1f}"
+            table.append([name, form.title, time, f"{form.size:,}", taken])
+    return markdown(table)
+
+
+def count_others(network, layers):
+    """Numbers of a network that are no kernel of the `Layer`s: biases, normalisations."""
+    trained = sum(np.prod(weight.shape) for weight in network.trainable_weights)
+    return int(trained) - sum(layer.weights for layer in layers)
 
 
 def machine():

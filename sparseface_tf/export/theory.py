@@ -5,7 +5,7 @@ import math
 _BITS = {"none": 32, "float16": 16, "dynamic": 8, "int8": 8}
 
 
-def least_bytes(layers, quantization="none", biases=0):
+def least_bytes(layers, quantization="none", others=0):
     """The size that no file of the same weights in the same number formats falls below.
 
     A layer with N weights of which k are kept takes k numbers and log2 C(N, k) bits that say which
@@ -14,12 +14,12 @@ def least_bytes(layers, quantization="none", biases=0):
     Args:
         layers: list of `Layer`.
         quantization: of convolutions and dense layers, see `quantise`.
-        biases: number of them, in float32.
+        others: number of biases and the like, in float32.
 
     Returns:
         Bytes, an integer.
     """
-    bits = 32 * biases
+    bits = 32 * others
     for layer in layers:
         wide = _BITS[quantization if layer.kind == "conv" or layer.stored == "dense" else "none"]
         bits += layer.kept * wide + _places(layer)
