@@ -56,7 +56,7 @@ def open_embedder(path, region="", regions=""):
     """
     path = find_model(path)
     network, found = _open(path)
-    if len(network.inputs) != 1 or len(network.outputs) != 1:
+    if isinstance(network, keras.Model) and len(network.inputs) + len(network.outputs) != 2:
         raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
     shape, output = network.input_shape, network.output_shape
     if len(shape) != 4 or None in shape[1:] or len(output) != 2:

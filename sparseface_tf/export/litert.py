@@ -11,6 +11,7 @@ import numpy as np
 
 # Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
 METADATA = "sparseface_tf"
+WORKER = "sparseface_tf.export.litert_worker"
 
 
 class LiteRTNetwork:
@@ -115,7 +116,7 @@ def _child(folder, content, job):
         "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
     }
     child = subprocess.run(
-        [sys.executable, "-m", "sparseface_tf.export.litert_worker", folder, json.dumps(job)],
+        [sys.executable, "-m", WORKER, folder, json.dumps(job)],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -105,6 +105,7 @@ def alone(layer, form):
     file = File(convert(lowering.trace(model, {model.layers[-1].name: product})))
     for place, weights in zip(product.names, _stored(product, form)):
         file.bind(place, weights)
+    file.sign(file.inputs(), {lowering.EMBEDDING: file.graph.outputs[0]})
     return file.content()
 
 
