@@ -55,7 +55,7 @@ def open_embedder(path, region="", regions=""):
         ValueError: if the file is no model, or its input is not of the region's shape.
     """
     path = find_model(path)
-    network, found = _open(path)
+    network, said = _open(path)
     if isinstance(network, keras.Model) and len(network.inputs) + len(network.outputs) != 2:
         raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
     shape, output = network.input_shape, network.output_shape
@@ -64,8 +64,7 @@ def open_embedder(path, region="", regions=""):
             f"{path} maps {shape} to {output}: give a network from images (height, width, "
             "channels) to features."
         )
-    if region:
-        found = None
+    found = None if region else said or _region_of_run(path)
     if found is None:
         table = read_regions(regions or TABLE)
         if (region or "face") not in table:
@@ -106,10 +105,8 @@ def run_of(path):
 
 
 def _open(path):
-    """The network in a file, and the `Region` that it was trained on or None."""
-    if path.endswith(".tflite"):
-        return _open_tflite(path)
-    return _load(path), _region_of_run(path)
+    """The network in a file, and the `Region` that the file says it sees, or None."""
+    return _open_tflite(path) if path.endswith(".tflite") else (_load(path), None)
 
 
 def _open_tflite(path):

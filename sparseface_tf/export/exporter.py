@@ -90,7 +90,10 @@ class TFLiteExporter:
             raise ValueError("The file with its metadata gives other features than without.")
         facts = {
             "model": self.embedder.path,
-            "computed in training as": self.embedder.network.dtype_policy.name,
+            "computed in training as": ", ".join(
+                sorted({layer.dtype_policy.name for layer in self.embedder.network.layers
+                        if layer.trainable_weights})  # fmt: skip
+            ),
             "region": self.embedder.region.name,
             "input": f"image, {export.input} {file.shape(file.inputs()[lowering.IMAGE])}",
             "quantization": export.quantization,
