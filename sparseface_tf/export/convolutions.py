@@ -41,7 +41,7 @@ def store_convolutions(file, model, sparse, quantization):
         stored, encoded, size = "dense", None, 0
         if place is None:
             reason = "not a CONV_2D of its own in the file"
-        elif kept == kernel.size:
+        elif kept in (0, kernel.size):
             reason = "CONV_2D"
         elif not sparse:
             reason = "CONV_2D, dense as asked"

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 
 from sparseface_tf.export.encoding import BLOCK, count_blocks
@@ -76,7 +77,7 @@ class Choice:
         if self.form is dense:
             others = [form for form in self.forms if form.storage != "dense"]
             if not others:
-                return f"{self.form.title}; no weight is zero"
+                return f"{self.form.title}: all weights are kept, or none"
             dense = min(others, key=lambda form: form.microseconds)
         return (
             f"{self.form.title}: {how} {self.form.microseconds:,.1f} µs; {dense.title}: "
@@ -100,9 +101,16 @@ def possible_forms(layer):
         lowerings.append("positions")
         extra = POSITION * geometry.positions
         forms.append(Form("positions", "dense", dense.size, dense.microseconds + extra))
+    kept = int(np.count_nonzero(keras.ops.convert_to_numpy(layer.kernel)))
+    if kept in (0, weights):  # nothing to store sparse, or nothing to leave out
+        return forms, weights, kept, -(-kept // BLOCK)
     for lowering in lowerings:
         parts = matrices(layer, lowering)
         blocks = [count_blocks(part, BLOCK) for part in parts]
+        if lowering == "layer":
+            total = sum(blocks)
+        if not min(blocks):  # a product without weights: a constant without values is none
+            continue
         extra = POSITION * len(parts) if lowering == "positions" else 0
         for storage, counts, block, cost in (
             ("blocks", blocks, BLOCK, BLOCKS),
@@ -110,8 +118,6 @@ def possible_forms(layer):
         ):
             size = sum(_size(part, count, block) for part, count in zip(parts, counts))
             forms.append(Form(lowering, storage, size, cost * sum(counts) / 1e3 + extra))
-        if lowering == "layer":
-            kept, total = parts[0].nnz, sum(blocks)
     return forms, weights, kept, total
 
 

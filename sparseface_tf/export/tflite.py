@@ -80,8 +80,6 @@ def choose_forms(model, measured=False):
     choices = {}
     for name, layer in lowering.products(model).items():
         possible, weights, kept, blocks = forms.possible_forms(layer)
-        if kept == weights:
-            possible = [form for form in possible if form.storage == "dense"]
         if measured:
             logging.info("Timing %d forms of layer %s.", len(possible), name)
             possible = [_timed(layer, form) for form in possible]
@@ -151,7 +149,7 @@ def _check_stored(file, records):
         if not mine:
             raise ValueError(f"layer {record.name} has no SparsityParameters in the file")
         stored = sum(np.count_nonzero(encoded.values) for encoded in mine)
-        # Quantisation makes zeros of small weights; weights of padding meet nothing.
+        # Quantisation makes zeros of small weights; those of a map's padding are left out.
         if not 0 < stored <= record.kept:
             raise ValueError(
                 f"layer {record.name} has {stored} weights in the file and {record.kept} in the "
