@@ -337,15 +337,15 @@ class Experiment:
         """
         if self.criteria_file:
             load_criteria(self.criteria_file)
-        flags = [("criterion", self.criterion, self.criterion)]
-        for text in self.sparsify:
+        flags = [("criterion", self.criterion, self.criterion, None)]
+        for text, (_, kept) in zip(self.sparsify, self.stages()):
             own = _STAGE.fullmatch(text.strip())[3]
-            flags.append(("sparsify", text, own) if own else flags[0])
+            flags.append(("sparsify", text, own, kept) if own else (*flags[0][:3], kept))
         found = []
-        for flag, value, text in flags:
+        for flag, value, text, kept in flags:
             try:
                 found.append(criterion(text, lam=self.lam, memory=self.correlation_memory))
-                found[-1].check(self.block)
+                found[-1].check(self.block, kept)
             except ValueError as error:
                 raise ValueError(f"--{flag}={value}: {error}") from None
         return found[1:]
