@@ -12,6 +12,7 @@ import keras
 from pipelines.files import read_json
 from pipelines.regions import TABLE, Region, read_regions
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
+from sparseface_tf.experiment import SETTINGS
 
 MODEL = "model.keras"
 
@@ -91,12 +92,11 @@ def find_model(path):
 
 
 def run_of(path):
-    """Settings of the run that a model's file lies in, a dict; None if it lies in none."""
+    """Folder of the run of train.py that a model's file lies in; None if it lies in none."""
     folder = os.path.dirname(os.path.abspath(path))
     for folder in (folder, os.path.dirname(folder)):
-        settings = os.path.join(folder, "experiment.json")
-        if os.path.isfile(settings):
-            return read_json(settings)
+        if os.path.isfile(os.path.join(folder, SETTINGS)):
+            return folder
     return None
 
 
@@ -110,11 +110,10 @@ def _load(path):
 
 
 def _region_of_run(path):
-    settings = run_of(path)
-    # The first runs, which all saw the face, did not write their region.
-    if settings is None or not isinstance(settings.get("regions"), dict):
+    run = run_of(path)
+    if run is None:
         return None
-    fields = settings["regions"]
+    fields = read_json(os.path.join(run, SETTINGS))["regions"]
     pairs = {name: tuple(fields[name]) for name in ("landmarks", "offset")}
     return Region(**{**fields, **pairs})
 

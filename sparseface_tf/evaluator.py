@@ -14,7 +14,8 @@ from pipelines.checking import check_images
 from pipelines.files import read_json, write_atomically, write_json
 from pipelines.names import MissingImages
 from pipelines.sources import open_faces
-from pipelines.subset import split_identities
+from pipelines.subset import Subset
+from pipelines.text import read_lines
 from sparseface_tf.command_line import setting
 from sparseface_tf.cosine import Cosine
 from sparseface_tf.embedder import run_of
@@ -23,6 +24,7 @@ from sparseface_tf.evaluation import plots, tables
 from sparseface_tf.evaluation.page import write_page
 from sparseface_tf.evaluation.protocols import PROTOCOLS, Place
 from sparseface_tf.evaluation.section import Section
+from sparseface_tf.experiment import HELD_OUT
 from sparseface_tf.joint_bayesian import JointBayesian
 from sparseface_tf.systems import FLIPS, open_systems
 
@@ -167,8 +169,13 @@ class Evaluator:
             regions=evaluation.regions,
         )
         evaluation.claim()
+        # Protocols on the same faces open them, and read their files, once.
         place = Place(
-            evaluation.data, evaluation.lists, evaluation.pairs, evaluation.allow_missing
+            evaluation.data,
+            evaluation.lists,
+            evaluation.pairs,
+            evaluation.allow_missing,
+            functools.cache(open_faces),
         )
         self.protocols = {}
         for name in evaluation.protocol:
@@ -184,7 +191,6 @@ class Evaluator:
             if missing:
                 path = self._list_missing(name, missing)
                 logging.warning("%d images or videos are missing, see %s.", len(missing), path)
-        # Protocols on the same source read its images once.
         self._faces = {}
         self.training = self._open_training() if evaluation.train_data else None
 
@@ -202,16 +208,29 @@ class Evaluator:
         if evaluation.train_data != "synthetic":
             source = check_images(source, bad_images, exclude=evaluation.exclude)
         if evaluation.identities != "all":
-            first = self.systems[0].members[0].path
-            settings = run_of(first)
-            if settings is None:
+            held_out = self._held_out()
+            held = np.isin([source.identities[i] for i in source.labels], held_out)
+            wanted = held if evaluation.identities == "held_out" else ~held
+            if not held.any() or not wanted.any():
                 raise ValueError(
-                    f"--identities={evaluation.identities} asks how the run of {first} divided "
-                    "them, and it lies in no run."
+                    f"--identities={evaluation.identities}: the run held out {len(held_out)} "
+                    f"identities, {evaluation.train_data} has {len(np.unique(source.labels[held]))} "
+                    "of them: give the faces that the run was trained on."
                 )
-            parts = split_identities(source, settings["held_out"], seed=settings["seed"])
-            source = parts[IDENTITIES.index(evaluation.identities) - 1]
+            source = Subset(source, np.flatnonzero(wanted))
         return Faces(source, "training faces")
+
+    def _held_out(self):
+        """Names of the identities that the first model's run held out."""
+        path = self.systems[0].members[0].path
+        run = run_of(path)
+        held_out = run and os.path.join(run, HELD_OUT)
+        if not run or not os.path.exists(held_out):
+            raise ValueError(
+                f"--identities={self.evaluation.identities} asks what the run of {path} held out, "
+                "and that lies in no run that says so."
+            )
+        return [line for _, line in read_lines(held_out, "list of identities")]
 
     def run(self):
         """Embeds, scores, and writes the report.
@@ -246,7 +265,7 @@ class Evaluator:
         return sections
 
     def _features(self, system, protocol):
-        faces = self._faces.setdefault(id(protocol.source), Faces(protocol.source, protocol.title))
+        faces = self._faces.setdefault(id(protocol.source), Faces(protocol.source, "test faces"))
         return system.features(self.cache, faces, protocol.test.images)
 
     def _scorers(self, system, protocol):

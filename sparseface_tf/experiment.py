@@ -17,6 +17,10 @@ from sparseface_tf.networks import NETWORKS
 from sparseface_tf.supervision import IDENTIFICATION, identification_loss
 
 
+# Files of a run's folder.
+SETTINGS, HELD_OUT = "experiment.json", "held_out.txt"
+
+
 @dataclasses.dataclass
 class Experiment:
     """Settings of a run; train.py has a flag for each, with these texts.
@@ -411,7 +415,7 @@ class Experiment:
             OSError: if the folder cannot be made or written.
         """
         os.makedirs(self.output, exist_ok=True)
-        path = os.path.join(self.output, "experiment.json")
+        path = os.path.join(self.output, SETTINGS)
         if os.path.exists(path):
             differences = self.differences(read_json(path))
             if differences:

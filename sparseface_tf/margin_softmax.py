@@ -39,22 +39,25 @@ class CosineClassifier(keras.layers.Layer):
 
     `kernel`, (features, identities), holds the directions; their lengths do not matter. A softmax
     classifier may start from zero, so that all identities are equally likely and random logits
-    teach the features nothing; a direction cannot be zero. Here all identities start from one and
-    the same direction, the diagonal, which comes to the same: equal cosines, and a first gradient
-    that moves each identity towards its own faces. With CosFace the features' first gradient is
-    then zero, as with the softmax; ArcFace's is not, for its margin shrinks with the angle and
-    draws all features towards that one direction until the identities have moved apart.
+    teach the features nothing; a direction cannot be zero. Here all identities start by default
+    from one and the same direction, the diagonal, which comes to the same: equal cosines, and a
+    first gradient that moves each identity towards its own faces. With CosFace the features' first
+    gradient is then zero, as with the softmax. ArcFace's is not: its margin shrinks with the angle,
+    so all features are drawn towards that one direction and stay there. It has to start from
+    directions drawn at random (README, "What makes it train").
 
     Args:
         identities: number of identities.
+        kernel_initializer: initializer of the directions; None: all along the diagonal.
 
     Input shape: (batch, features).
     Output shape: (batch, identities), -1 … 1; 0 for a feature that is zero.
     """
 
-    def __init__(self, identities, **kwargs):
+    def __init__(self, identities, kernel_initializer=None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.identities = identities
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
         features = input_shape[-1]
@@ -62,7 +65,7 @@ class CosineClassifier(keras.layers.Layer):
             name="kernel",
             shape=(features, self.identities),
             # Of length 1: an optimizer's steps turn a longer vector more slowly.
-            initializer=keras.initializers.Constant(features**-0.5),
+            initializer=self.kernel_initializer or keras.initializers.Constant(features**-0.5),
         )
 
     def call(self, features):
@@ -72,7 +75,11 @@ class CosineClassifier(keras.layers.Layer):
         return (input_shape[0], self.identities)
 
     def get_config(self):
-        return {**super().get_config(), "identities": self.identities}
+        return {
+            **super().get_config(),
+            "identities": self.identities,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
 
 
 def _unit(x, axis):

@@ -19,6 +19,7 @@ from sparseface_tf.callbacks import CheckpointCallback, LogCallback, MarginCallb
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf.cosine import cosine_similarity
+from sparseface_tf.experiment import HELD_OUT
 from sparseface_tf.networks import baseline_network, deepid2plus_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.schedules import SmoothDecay
@@ -168,6 +169,12 @@ class Stages:
             )
         self.training, self.held_out = split_identities(
             self.faces, experiment.held_out, seed=experiment.seed
+        )
+        # By name, for those who must know later, from whatever copy of the data.
+        names = "".join(f"{name}\n" for name in self.held_out.identities)
+        write_atomically(
+            os.path.join(experiment.output, HELD_OUT),
+            lambda file: file.write(names.encode("utf-8")),
         )
         self.training = cap_images(self.training, experiment.max_images, seed=experiment.seed)
         pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)

@@ -59,7 +59,9 @@ def supervise(
                 identities, kernel_initializer="zeros", dtype="float32", name=f"{name}_identity"
             )
         else:
-            classifier = CosineClassifier(identities, name=f"{name}_identity")
+            # What lets each begin to learn, see CosineClassifier. Of length 1 both.
+            start = "lecun_normal" if identification == "arcface" else None
+            classifier = CosineClassifier(identities, start, name=f"{name}_identity")
         outputs[f"{name}_identity"] = classifier(dropped)
         outputs[f"{name}_pairs"] = PairDistance(margin, name=f"{name}_pairs")(feature)
     return keras.Model(network.input, outputs, name="supervised")

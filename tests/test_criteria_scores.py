@@ -28,10 +28,11 @@ def small_model(**kwargs):
             layers.Flatten(),
             MaskedDense(12, activation="relu", name="dense"),
             layers.Dense(3, name="classes"),
-        ]
+        ],
+        name="small",
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.01, name="adam"), loss, jit_compile=False)
     return model
 
 

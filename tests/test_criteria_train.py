@@ -20,6 +20,7 @@ TINY = [
 ]  # fmt: skip
 MINE = """
 import dataclasses
+import numpy as np
 from sparseface_tf.criteria import Criterion
 
 @dataclasses.dataclass(frozen=True)

@@ -47,10 +47,13 @@ def world(tmp_path_factory):
         folder = root / "runs" / region / "stage0"
         folder.mkdir(parents=True)
         keras.Model(inputs, x).save(folder / "model.keras")
-        settings = {"regions": vars(row), "held_out": 3, "seed": 0}
-        (root / "runs" / region / "experiment.json").write_text(json.dumps(settings))
+        (root / "runs" / region / "experiment.json").write_text(json.dumps({"regions": vars(row)}))
+        (root / "runs" / region / "held_out.txt").write_text("Person_01\nPerson_02\nPerson_05\n")
     lfw_set(root / "lfw", pictures(8, 4))
     lfw_set(root / "train", pictures(16, 4)[8:])
+    (root / "few").mkdir()
+    for name in ("Person_03", "Person_04"):
+        (root / "few" / name).symlink_to(root / "train" / name)
     videos = pictures(6, 4)
     video_frames(root / "ytf", videos)
     (root / "ytf_lists").mkdir()
@@ -232,10 +235,18 @@ def test_missing_images_are_listed(world, tmp_path):
         (dict(protocol=["pairs"]), "needs a list: give --pairs=FILE"),
         (dict(region="face_grey"), "takes images of 28 x 24 x 3, the region face_grey has 28 x 24 x 1"),
         (dict(components=-1), "--components must be 0 or more"),
+        (
+            dict(train_data="{world}/few", identities="held_out"),
+            "--identities=held_out: the run held out 3 identities, .* has 0 of them",
+        ),
     ],
 )
 def test_bad_settings(world, tmp_path, changes, message):
-    settings = dict(model=[f"{world}/runs/face"], data=str(world / "lfw"), **{})
+    changes = {
+        name: value.format(world=world) if isinstance(value, str) else value
+        for name, value in changes.items()
+    }
+    settings = dict(model=[f"{world}/runs/face"], data=str(world / "lfw"))
     with pytest.raises((ValueError, OSError), match=message):
         run(tmp_path, **{**settings, **changes})
 

@@ -158,6 +158,25 @@ def test_identities_are_equally_likely_at_first_and_move_towards_their_faces(kin
     assert np.all(np.argmax(change, axis=1) == labels)
 
 
+def test_each_signal_starts_as_it_can():
+    network = baseline_network((48, 48, 3), 0.25, study=True)
+    for kind in SIGNALS:
+        model = supervise(network, 40, branches=(), identification=kind)
+        layer = model.get_layer("f_identity")
+        kernel = np.asarray(layer.kernel)
+        lengths = np.linalg.norm(kernel, axis=0)
+        assert abs(lengths.mean() - 1) < 0.1
+        together = (kernel / lengths).T @ (kernel / lengths)
+        others = together[~np.eye(40, dtype=bool)]
+        if kind == "cosface":
+            np.testing.assert_allclose(others, 1, rtol=1e-5)
+        else:
+            assert abs(others.mean()) < 0.05 and others.max() < 0.6
+        copy = CosineClassifier.from_config(layer.get_config())
+        assert copy.identities == 40
+        assert type(copy.kernel_initializer) is type(layer.kernel_initializer)
+
+
 def test_in_mixed_precision_cosines_and_loss_are_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     network = baseline_network((48, 48, 3), 0.0625, study=True)

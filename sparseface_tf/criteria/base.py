@@ -9,11 +9,6 @@ from sparseface_tf.criteria.ranking import keep_largest
 from sparseface_tf.sparsify import layer_kind
 
 
-def setting(default, text):
-    """A field of a criterion: its default value, whose type is the setting's, and a help text."""
-    return dataclasses.field(default=default, metadata={"help": text})
-
-
 @dataclasses.dataclass(frozen=True)
 class Criterion:
     """Scores the weights of one layer of a model and selects those to keep.

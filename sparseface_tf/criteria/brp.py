@@ -7,7 +7,8 @@ import keras
 from keras import ops
 import numpy as np
 
-from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of, setting
+from sparseface_tf.command_line import setting
+from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
 from sparseface_tf.criteria.ranking import largest, number_kept
 from sparseface_tf.sparsify import layer_kind
 from sparseface_tf.sparsify.budgets import check_enough

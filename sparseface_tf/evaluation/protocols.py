@@ -6,7 +6,7 @@ is embedded; `run` then takes features and a scorer.
 
 import dataclasses
 import os
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,12 +30,18 @@ class Place(NamedTuple):
         lists: folder of the published lists; empty for `data` itself.
         pairs: list of pairs, for "pairs".
         allow_missing: go on without images that are not there.
+        open: function from a name to a source of faces, which may remember those it has opened.
     """
 
     data: str
     lists: str = ""
     pairs: str = ""
     allow_missing: bool = False
+    open: Callable = open_faces
+
+    def faces(self):
+        """The source of faces."""
+        return self.open(self.data)
 
     def list(self, *names):
         """Path of the first list or folder of these names that is there.
@@ -164,7 +170,7 @@ class Lfw(_Pairs):
     title = "LFW, View 2"
 
     def __init__(self, place):
-        self.source = open_faces(place.data)
+        self.source = place.faces()
         path = _lists_of_lfw(self.source, "10_folds") or place.list("pairs.txt", "lfw/pairs.txt")
         self.test = lfw.read_view_2(path, self.source, place.allow_missing)
         self.facts = _pair_facts(self.test, "images")
@@ -181,7 +187,7 @@ class LfwView1(_Pairs):
     how = lfw.View1Result.how
 
     def __init__(self, place):
-        self.source = open_faces(place.data)
+        self.source = place.faces()
         paths = [
             _lists_of_lfw(self.source, part) or place.list(name, f"lfw/{name}")
             for part, name in (("train", "pairsDevTrain.txt"), ("test", "pairsDevTest.txt"))
@@ -233,7 +239,7 @@ class NamedPairs(_Pairs):
         if not place.pairs:
             raise ValueError("--protocol=pairs needs a list: give --pairs=FILE.")
         self.title = f"Pairs of {os.path.basename(place.pairs)}"
-        self.source = open_faces(place.data)
+        self.source = place.faces()
         self.test = pairs.read_pair_test(place.pairs, self.source, place.allow_missing)
         self.facts = _pair_facts(self.test, "images")
 
@@ -275,7 +281,7 @@ class LfwIdentification:
     how = f"{identification.ClosedResult.how} Open set: {identification.OpenResult.how}"
 
     def __init__(self, place):
-        self.source = open_faces(place.data)
+        self.source = place.faces()
         path = place.list("identification.json", "lfw/identification.json")
         self.test = identification.read_identification(path, self.source, place.allow_missing)
         closed, open_ = self.test.closed[0], self.test.open[0]
@@ -307,7 +313,7 @@ class Blufr:
     how = blufr.HOW
 
     def __init__(self, place):
-        self.source = open_faces(place.data)
+        self.source = place.faces()
         path = place.list("blufr_lfw_config.mat", "lfw/blufr_lfw_config.mat")
         self.test = blufr.read_blufr(path, self.source, place.allow_missing)
         self.facts = [
