@@ -54,7 +54,7 @@ def train(run):
     # An image that has gone, a disk that is full.
     kept = ". What is finished is kept; the same command goes on from there."
     with one_line_errors(OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError, end=kept):
-        stages.run()
+        print(stages.run())
 
 
 def draw(experiments):

@@ -134,15 +134,17 @@ class Stages:
 
     def _opened(self, what, data, make):
         """What `make` returns, or returned for an earlier run on the same images."""
-        names = ("exclude", "identities", "images_per_identity", "seed")
+        names = ["exclude"]
+        if data == "synthetic":
+            names += ["identities", "images_per_identity", "seed"]
         key = (what, data, *(getattr(self.experiment, name) for name in names))
         if key not in self.opened:
             self.opened[key] = make()
         return self.opened[key]
 
-    def _checked(self, data, source, report, **options):
-        """The source without its bad images, which are listed in a file of the output folder."""
-        path = os.path.join(self.experiment.output, report)
+    def _checked(self, data, source, name, **options):
+        """The source without its bad images, which a file of the output folder lists."""
+        path = os.path.join(self.experiment.output, name)
 
         def check():
             return check_images(source, path, **options), path
@@ -197,7 +199,11 @@ class Stages:
             )
 
     def run(self):
-        """Trains the stages that are not finished, and prints and writes the table."""
+        """Trains the stages that are not finished, and writes the table.
+
+        Returns:
+            The table, a string that ends with a newline.
+        """
         for number in range(len(self.stages)):
             finished = os.path.exists(self._path(number, "metrics.json"))
             if not finished:
@@ -213,7 +219,7 @@ class Stages:
             os.path.join(self.experiment.output, "table.md"),
             lambda file: file.write(table.encode("utf-8")),
         )
-        print(table)
+        return table
 
     def _path(self, number, *names):
         return os.path.join(self.experiment.output, f"stage{number}", *names)
@@ -230,7 +236,7 @@ class Stages:
             ordered=self.experiment.ordered if ordered is None else ordered,
         )
 
-    def _correlation_images(self):
+    def correlation_images(self):
         """Held-out images for the correlations, drawn evenly from all held-out identities."""
         count = min(self.experiment.correlation_images, len(self.held_out))
         chosen = np.random.default_rng(self.experiment.seed).permutation(len(self.held_out))
@@ -384,7 +390,7 @@ class Stages:
         """What a criterion looks at: the same images however often they are read."""
         experiment = self.experiment
         if criterion.images == "held_out":
-            return self._correlation_images()
+            return self.correlation_images()
         if criterion.images == "training":
             # Those that the stage begins with, in order: other ones would make another mask.
             batches = max(1, experiment.correlation_images // (2 * experiment.pairs))
@@ -396,7 +402,7 @@ class Stages:
         return layer_correlations(
             model,
             layer,
-            self._correlation_images(),
+            self.correlation_images(),
             memory_limit=self.experiment.correlation_memory * 2**20,
             progress=True,
         )
@@ -414,7 +420,7 @@ class Stages:
         if layer_kind(layer) == "conv":
             return None
         mask = np.asarray(self.network.get_layer(name).mask)
-        return kept_input_correlation(model, name, self._correlation_images(), mask)
+        return kept_input_correlation(model, name, self.correlation_images(), mask)
 
     def _finish(self, number):
         """Evaluates a trained stage and leaves its model, masks and metrics."""
@@ -455,8 +461,13 @@ class Stages:
             scores = self._scores(name, faces, images)
             verified = verification_accuracy(scores, same, folds)
             metrics["verification"][name] = dataclasses.asdict(verified)
-            right = right_decisions(scores, same, folds, verified.thresholds)
-            values = dict(scores=scores.astype(np.float32), right=right, same=same, folds=folds)
+            values = {
+                "scores": scores.astype(np.float32),
+                "right": right_decisions(scores, same, folds, verified.thresholds),
+                "same": same,
+                "folds": folds,
+                "identities": faces.labels[images],
+            }
             pairs.update({f"{name}/{key}": value for key, value in values.items()})
         write_atomically(
             self._path(number, "scores.npz"), lambda file: np.savez_compressed(file, **pairs)

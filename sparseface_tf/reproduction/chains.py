@@ -5,7 +5,7 @@ import re
 
 from sparseface_tf.criteria import criteria
 
-# DeepID2+ of flags/deepid2plus.cfg at the width of the scale.
+# DeepID2+ of flags/deepid2plus.cfg, its maps multiplied by the width of the scale.
 _DEEPID2PLUS = dict(
     network="deepid2plus", study=False, width=0, branches=["pool1", "pool2", "pool3"]
 )
@@ -27,13 +27,6 @@ class Chain:
     from_scratch: bool = False
     network: str = "baseline"
 
-    @classmethod
-    def of(cls, description):
-        """The chain of a run, given what its experiment.json holds."""
-        return cls(
-            tuple(description["sparsify"]), description["from_scratch"], description["network"]
-        )
-
     @property
     def name(self):
         """Name of its folder, such as "1_256-f+1_128-5b_obd"."""
@@ -49,17 +42,16 @@ class Chain:
         title += ", from scratch" if self.from_scratch else ""
         return title if self.network == "baseline" else f"{self.network} {title}"
 
-    def ends(self):
-        """The chains that end at each stage, the dense one first; the last one is this."""
-        before = [dataclasses.replace(self, stages=self.stages[:n], from_scratch=False)
-                  for n in range(len(self.stages))]
-        return [*before, self]
+    def before(self):
+        """The chain without its last stage, which it goes on from; None for a dense network."""
+        if not self.stages:
+            return None
+        return dataclasses.replace(self, stages=self.stages[:-1], from_scratch=False)
 
-    def own_criteria(self):
-        """Whether one of its criteria is from a user's file."""
-        known = criteria()
-        names = [text.partition(":")[2].partition(",")[0] for text in self.stages]
-        return any(name in known and own(known[name]) for name in names)
+    def ends(self):
+        """The chains that end at each of its stages: the dense one first, itself last."""
+        before = self.before()
+        return [*(before.ends() if before else []), self]
 
     def experiment(self, settings, seed, output):
         """The `Experiment` that trains it.
@@ -70,16 +62,23 @@ class Chain:
             output: folder of the run.
         """
         changed = dict(sparsify=list(self.stages), from_scratch=self.from_scratch)
-        if self.network != settings.network:
-            if self.network != "deepid2plus":
-                raise ValueError(f"{self.title}: no settings for the network {self.network}.")
+        if self.network == "deepid2plus":
             changed.update(_DEEPID2PLUS)
-        if not self.own_criteria():
+        if not self._own_criteria():
             # Else a run would not be found again once a file of criteria is given.
             changed["criteria_file"] = ""
         return dataclasses.replace(settings, **changed, seed=seed, output=output)
 
+    def _own_criteria(self):
+        """Whether one of its criteria is from a user's file."""
+        own = own_criteria()
+        return any(text.partition(":")[2].partition(",")[0] in own for text in self.stages)
 
-def own(criterion):
-    """Whether a class of criteria is from a user's file."""
-    return not criterion.__module__.startswith("sparseface_tf.")
+
+def own_criteria():
+    """Names of the criteria that a user's file has defined."""
+    return [
+        name
+        for name, criterion in criteria().items()
+        if not criterion.__module__.startswith("sparseface_tf.")
+    ]
