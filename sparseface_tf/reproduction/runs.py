@@ -1,12 +1,17 @@
 """The runs of all chains and seeds: where they lie, what is finished, and training the rest."""
 
+import gc
+import json
 import os
 import shutil
 
 import keras
+import numpy as np
 
-from pipelines.files import write_json
+from pipelines.files import read_json, write_json
 from sparseface_tf.experiment import SETTINGS
+from sparseface_tf.reproduction.chains import OWN
+from sparseface_tf.sparsify.packing import load_masks
 from sparseface_tf.stages import Stages
 
 
@@ -18,10 +23,11 @@ class Runs:
 
     Args:
         folder: of all runs.
+        seeds: the seeds that are asked for, a sequence of integers.
     """
 
-    def __init__(self, folder):
-        self.folder = os.path.expanduser(folder)
+    def __init__(self, folder, seeds):
+        self.folder, self.seeds = os.path.expanduser(folder), seeds
         self._opened = {}
 
     def of(self, chain, seed):
@@ -36,11 +42,41 @@ class Runs:
         """Whether the network at a chain's end is there."""
         return os.path.exists(self.stage(chain, seed, "metrics.json"))
 
-    def seeds(self, chain):
-        """Numbers of the seeds whose network is finished, ascending."""
-        folders = os.listdir(self.folder) if os.path.isdir(self.folder) else []
-        numbers = [name[4:] for name in folders if name[:4] == "seed" and name[4:].isdecimal()]
-        return [seed for seed in sorted(map(int, numbers)) if self.finished(chain, seed)]
+    def seeds_of(self, chain):
+        """The seeds, of those asked for, whose network is finished, a list."""
+        return [seed for seed in self.seeds if self.finished(chain, seed)]
+
+    def settings(self, chain, seed):
+        """The settings of a run, a dict."""
+        return read_json(os.path.join(self.of(chain, seed), SETTINGS))
+
+    def metrics(self, chain, seed):
+        """What a finished network's metrics.json holds, a dict."""
+        return read_json(self.stage(chain, seed, "metrics.json"))
+
+    def pairs(self, chain, seed, test):
+        """Scores and decisions of a finished network on "test", "held_out" or "training".
+
+        Returns:
+            Dict of arrays: "scores" float32 (p,), "right" and "same" bool (p,), "folds" int (p,),
+            "identities" int32 (p, 2).
+        """
+        with np.load(self.stage(chain, seed, "scores.npz")) as arrays:
+            names = [name for name in arrays.files if name.startswith(f"{test}/")]
+            return {name.partition("/")[2]: arrays[name] for name in names}
+
+    def connections(self, chain, seed):
+        """Inputs that a neuron of the last sparse layer keeps, on average, and has: (float, int)."""
+        stage = chain.stages[-1].partition(":")[0]
+        mask = load_masks(self.stage(chain, seed, "masks.npz"))[stage.rpartition("-")[2]]
+        # Axes before the inputs are the positions of a locally connected layer.
+        neurons = mask.shape[-1] * (mask.shape[0] * mask.shape[1] if mask.ndim == 6 else 1)
+        return np.count_nonzero(mask) / neurons, mask.size // neurons
+
+    def history(self, chain, seed):
+        """Losses along the training of the last stage, a list of dicts."""
+        with open(self.stage(chain, seed, "history.jsonl"), encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
 
     def check(self, chain, seed, settings):
         """Raises ValueError if the run is there with other settings."""
@@ -49,6 +85,24 @@ class Runs:
         path = os.path.join(experiment.output, SETTINGS)
         if os.path.exists(path):
             experiment.claim()
+
+    def check_alike(self, finished):
+        """Raises ValueError if runs differ in more than the rows of a table do.
+
+        Args:
+            finished: list of (chain, seed).
+        """
+        first = None
+        for chain, seed in finished:
+            settings = self.settings(chain, seed)
+            settings = {name: settings[name] for name in settings if name not in (*OWN, "seed")}
+            first = first or settings
+            if settings != first:
+                differing = [name for name in settings if settings[name] != first.get(name)]
+                raise ValueError(
+                    f"{self.of(chain, seed)} was trained with another --{differing[0]} than "
+                    f"{self.of(*finished[0])}: tables are of runs that are alike."
+                )
 
     def train(self, chain, seed, settings):
         """Trains the last stage of a chain, those before it being finished.
@@ -71,6 +125,8 @@ class Runs:
     def prepared(self, experiment):
         """`Stages` of a run, prepared; the images are checked once for all runs on them."""
         keras.backend.clear_session()
+        # The graphs of the run before are cycles, and large.
+        gc.collect()
         stages = Stages(experiment, self._opened)
         stages.prepare()
         return stages
