@@ -32,14 +32,20 @@ class Measure:
     over: str
 
     @classmethod
-    def of(cls, values, interval=None, over=""):
-        """The measure from a dict of values by seed; `interval` and `over` count for one seed."""
+    def of(cls, values, interval=None, over="", parts="seeds"):
+        """The measure from a dict of values by seed.
+
+        Args:
+            values: dict, at least one.
+            interval, over: what is known of a single value.
+            parts: what several are of, if not seeds.
+        """
         numbers = np.asarray(list(values.values()), np.float64)
         mean, n, error = float(numbers.mean()), len(numbers), None
         if n > 1:
             error = float(numbers.std(ddof=1) / np.sqrt(n))
             half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
-            interval, over = (mean - half, mean + half), f"{n} seeds, Student's t"
+            interval, over = (mean - half, mean + half), f"{n} {parts}, Student's t"
         return cls(dict(values), mean, error, interval, over if interval else "")
 
 

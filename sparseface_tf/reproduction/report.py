@@ -12,24 +12,16 @@ CLAIMS, PAIRED = "What holds", "Paired tests on the same pairs"
 _REMARKS = {
     CLAIMS: (
         "What the paper says, and the difference found here, positive where it is as the paper says. "
-        "It holds, or does not, where the 95 % interval excludes 0. The intervals are not corrected "
-        "for the number of claims."
+        "It holds, or does not, where the 95 % interval excludes 0; n values are behind it. The "
+        "intervals are not corrected for the number of claims."
     ),
     PAIRED: (
         "Difference: share of right decisions of the first less that of the second, mean over seeds, "
         "with its 95 % interval. Pairs that one decides rightly and the other wrongly are summed "
-        "over seeds; as every seed decides the same pairs they give no test together, and McNemar’s "
-        "exact test, two-sided, is each seed’s own. Nothing is corrected for the number of tests."
+        "over seeds; as seeds may decide the same pairs these sums give no test, and McNemar’s exact "
+        "test, two-sided, is each seed’s own. Nothing is corrected for the number of tests."
     ),
 }
-_HOW = [
-    "The paper's accuracies are with Joint Bayesian and networks trained on 290,000 images; here "
-    "pairs are told apart by the cosine of features, those of an image and of its mirror image "
-    "summed, at the threshold that is best on the other nine folds.",
-    "Mean ± standard error over seeds, which differ in weights, batches, masks and in who is held "
-    "out, but not in the test's pairs: the intervals say what another seed would give on these "
-    "pairs. A single seed has a 95 % interval of its pairs instead, by bootstrap over identities.",
-]
 
 
 class Report:
@@ -59,10 +51,9 @@ class Report:
         (_, main), *others = findings.tables.items()
         if findings.claims:
             others.insert(0, (CLAIMS, claim_rows(findings.claims)))
-        notes = [*findings.notes, *_HOW]
-        text = self._markdown(table, main, others, notes)
+        text = self._markdown(table, main, others, findings.notes)
         write_atomically(f"{stem}.md", lambda file: file.write(text.encode("utf-8")))
-        write_json(f"{stem}.json", self._as_json(table, findings, notes))
+        write_json(f"{stem}.json", self._as_json(table, findings))
         figures = []
         for name, (caption, figure) in findings.figures.items():
             write_atomically(
@@ -83,7 +74,7 @@ class Report:
             facts=self.facts,
             contents=[(id, caption) for id, caption, *_ in parts],
             main=main,
-            notes=notes,
+            notes=findings.notes,
             figures=figures,
             parts=parts,
         )
@@ -98,13 +89,13 @@ class Report:
         text += "".join(f"* {label}: {told}\n" for label, told in self.facts)
         return f"{text}\n    {self.command}\n"
 
-    def _as_json(self, table, findings, notes):
+    def _as_json(self, table, findings):
         return {
             "table": table.name,
             "title": table.title,
             "command": self.command,
             "facts": dict(self.facts),
-            "how": notes,
+            "how": findings.notes,
             **findings.numbers,
             "claims": [
                 {**dataclasses.asdict(claim), "verdict": claim.verdict}
@@ -115,16 +106,16 @@ class Report:
 
 def claim_rows(claims):
     """`Claim`s as rows of strings, the first row the head."""
-    rows = [["claim", "paper", "here", "seeds", "verdict"]]
+    rows = [["claim", "paper", "here", "n", "verdict"]]
     for claim in claims:
         paper = NONE
         if claim.published is not None:
             paper = _signed(claim.published, claim.scale)
-        seeds = len(claim.difference.values) if claim.difference else 0
+        n = len(claim.difference.values) if claim.difference else 0
         here = told_difference(claim.difference, claim.scale)
         if claim.difference and claim.scale == 100:
             here += " points"
-        rows.append([claim.text, paper, here, str(seeds), claim.verdict])
+        rows.append([claim.text, paper, here, str(n), claim.verdict])
     return rows
 
 

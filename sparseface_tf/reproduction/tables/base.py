@@ -11,6 +11,7 @@ F, FIVE_B, FOUR_B = "1/256-f", "1/128-5b", "1/2-4b"
 STRUCTURE = (F, FIVE_B, FOUR_B)
 DENSE, N1, N2, N3 = (Chain(STRUCTURE[:layers]) for layers in range(4))
 NONE = "—"
+OVER_SEEDS = "Mean ± standard error over seeds; intervals are 95 %, of Student's t over seeds."
 
 
 @dataclasses.dataclass
@@ -94,10 +95,12 @@ class NetworkTable(Table):
     Attributes of the class:
         front: heads of the cells in front of the rows, a tuple.
         quantities: what is told of each network, names in `results.QUANTITIES`.
+        reference: what the rows' references are called.
     """
 
     front = ("network",)
     quantities = ("accuracy", "compression ratio")
+    reference = "dense"
 
     def rows(self):
         """List of `Row`."""
@@ -129,7 +132,7 @@ class NetworkTable(Table):
         return Findings(
             tables=tables,
             claims=self.claims(results),
-            notes=self.notes(results),
+            notes=[*self.notes(results), *results.how()],
             figures=self.figures(results),
             numbers={"rows": [self._as_json(row, results, compared) for row in rows]},
         )
@@ -139,14 +142,15 @@ class NetworkTable(Table):
         head = list(self.front)
         for quantity in self.quantities:
             head += [quantity] + [f"{quantity}, paper"] * (quantity in published)
-        head += ["difference, in points"] * any(compared.values()) + ["seeds"]
+        head += [f"points above {self.reference}"] * any(compared.values()) + ["seeds"]
         table = [head]
         for row in rows:
             line = list(row.cells)
             for quantity in self.quantities:
                 line.append(told(results.measure(row.chain, quantity)))
                 if quantity in published:
-                    line.append(told_published(row.published.get(quantity)))
+                    digits = 4 if quantity == "accuracy" else None
+                    line.append(told_published(row.published.get(quantity), digits))
             if any(compared.values()):
                 found = compared.get(row.chain)
                 line.append(told_difference(found.difference) if found else NONE)
@@ -203,9 +207,11 @@ def told(measure):
     return f"{text} {formatted_interval(measure.interval, measure.mean)}".rstrip()
 
 
-def told_published(value):
-    """A figure of the paper, in its own number of digits; "—" where it gives none."""
-    return NONE if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
+def told_published(value, digits=None):
+    """A figure of the paper with so many digits, or as many as there are; "—" where it has none."""
+    if value is None:
+        return NONE
+    return f"{value:g}" if digits is None else f"{value:.{digits}f}"
 
 
 def told_difference(measure, scale=100):

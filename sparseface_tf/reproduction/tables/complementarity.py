@@ -12,6 +12,7 @@ from sparseface_tf.reproduction.tables.base import (
     FIVE_B,
     N1,
     N2,
+    OVER_SEEDS,
     Findings,
     Table,
     told,
@@ -69,7 +70,7 @@ class Complementarity(Table):
         }
         rows = [["selection", "mean correlation", "mean correlation, paper", "seeds"]]
         for name, figure in TABLE_6.items():
-            rows.append([name, told(measures[name]), told_published(figure), str(len(found))])
+            rows.append([name, told(measures[name]), told_published(figure, 4), str(len(found))])
         names = list(TABLE_6)
         claims = [
             Claim(
@@ -86,7 +87,8 @@ class Complementarity(Table):
             notes=[
                 "The signed correlation over held-out images of every two inputs that a neuron of 5b "
                 "keeps, averaged over all pairs of all neurons, in the network that 5b is sparsified "
-                "of (1/256-f)."
+                "of (1/256-f).",
+                OVER_SEEDS,
             ],
             numbers={"by seed": found, "published": TABLE_6},
         )

@@ -13,6 +13,7 @@ class Criteria(NetworkTable):
     title = "Table 8: criteria"
     front = ("last layer", "criterion")
     quantities = ("accuracy", "mean |r| before", "mean |r| after")
+    reference = "correlation"
 
     def rows(self):
         rows = []

@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from pipelines.files import read_json
+from sparseface_tf.evaluation.tables import formatted, formatted_interval
 from sparseface_tf.reproduction.measures import Claim, Measure
 from sparseface_tf.reproduction.published import ENSEMBLE
 from sparseface_tf.reproduction.tables.base import (
@@ -15,7 +16,6 @@ from sparseface_tf.reproduction.tables.base import (
     told_difference,
     told_published,
 )
-from sparseface_tf.evaluation.tables import formatted, formatted_interval
 
 # Figures of ENSEMBLE -> (protocol, number) of evaluate.py.
 _JOINED = {
@@ -99,7 +99,7 @@ def _singles(networks):
             continue
         place = len(gains) - 1
         figure = ENSEMBLE["gains"][place] if place < len(ENSEMBLE["gains"]) else None
-        claim = Claim(f"mean of {after} above that of {before}", Measure.of(rise), figure)
+        claim = Claim(f"mean of {after} above that of {before}", Measure.of(rise, parts="regions"), figure)
         claims.append(claim)
         gains.append(told_difference(claim.difference))
     if len(networks) > 1:

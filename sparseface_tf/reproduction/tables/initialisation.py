@@ -15,6 +15,7 @@ class Initialisation(NetworkTable):
     title = "Table 7: with and without the denser network's weights"
     front = ("sparse structure", "if pre-trained")
     quantities = ("accuracy", "training error")
+    reference = "pre-trained"
 
     def rows(self):
         rows = []

@@ -6,7 +6,16 @@ import scipy.stats
 
 from sparseface_tf.reproduction import plots
 from sparseface_tf.reproduction.measures import Claim, Measure
-from sparseface_tf.reproduction.tables.base import N1, N2, N3, NONE, Findings, Table, told
+from sparseface_tf.reproduction.tables.base import (
+    N1,
+    N2,
+    N3,
+    NONE,
+    OVER_SEEDS,
+    Findings,
+    Table,
+    told,
+)
 from sparseface_tf.sparsify.packing import load_masks
 
 _BINS = 20
@@ -64,7 +73,8 @@ class Ranks(Table):
             notes=[
                 "Ranks are those of |w| in the denser network, among all positive (negative) weights "
                 "of the same neuron, from 0 for the largest to 1 for the smallest. Distance: of "
-                "Kolmogorov and Smirnov, the greatest of the distribution from the uniform one."
+                "Kolmogorov and Smirnov, the greatest of the distribution from the uniform one.",
+                OVER_SEEDS,
             ],
             figures={"ranks": (caption, plots.plot_ranks(densities))} if densities else {},
             numbers=numbers,

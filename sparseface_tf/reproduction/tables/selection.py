@@ -21,6 +21,7 @@ class Selection(NetworkTable):
     title = "Table 5: selection by correlation"
     front = ("last layer", "selection")
     quantities = _QUANTITIES
+    reference = "λ = 0.75"
 
     def rows(self):
         return [

@@ -13,6 +13,7 @@ class TradeOff(NetworkTable):
     title = "Table 4: accuracy against parameters kept"
     front = ("S-5a",)
     quantities = ("compression ratio", "accuracy")
+    reference = "S = 1"
 
     def rows(self):
         return [
