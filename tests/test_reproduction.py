@@ -477,48 +477,61 @@ def reproduce(*arguments, wait=True):
 
 
 def test_a_killed_reproduction_goes_on_and_shares_what_is_trained(tmp_path):
-    arguments = ["--table=6", "--scale=smoke", "--seeds=1", f"--output={tmp_path}"]
-    arguments += ["--steps=2", "--retrain_steps=4", "--training_pairs=0"]
-    process = reproduce(*arguments, wait=False)
+    for identity in range(12):
+        (tmp_path / "faces" / f"{identity}").mkdir(parents=True)
+        for number in range(6):
+            image = np.random.default_rng((identity, number)).integers(256, size=(32, 28, 3))
+            keras.utils.save_img(tmp_path / "faces" / f"{identity}" / f"{number}.png", image)
+    process = reproduce(
+        *("--table=6", "--scale=smoke", "--seeds=1", f"--data={tmp_path / 'faces'}", "--margin=1"),
+        *("--steps=3", "--retrain_steps=2", "--nodeterministic", "--precision=float32"),
+        f"--output={tmp_path / 'out'}",
+        wait=False,
+    )
     deadline = time.monotonic() + 300
-    dense, sparse = tmp_path / "seed0" / "dense", tmp_path / "seed0" / "1_256-f"
-    while not (sparse / "stage1" / "checkpoint.npz").exists():
+    dense, sparse = (tmp_path / "out" / "seed0" / name for name in ("dense", "1_256-f"))
+    while not (dense / "stage0" / "checkpoint.npz").exists():
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert not (sparse / "stage1" / "metrics.json").exists()
-    before = (dense / "stage0" / "metrics.json").stat()
-    code, output = reproduce(*arguments)
-    assert code == 0, output
-    assert "| dense   | finished       |" in output and "| 1/256-f | to be finished |" in output
-    assert (dense / "stage0" / "metrics.json").stat().st_mtime_ns == before.st_mtime_ns
-    assert (sparse / "stage0" / "metrics.json").stat().st_ino == before.st_ino
-    rows = cells((tmp_path / "table6.md").read_text())
+    assert not (dense / "stage0" / "metrics.json").exists()
+    # A kill while the next run's folder is made leaves this.
+    half = sparse.with_name(".1_256-f.partial") / "stage0"
+    half.mkdir(parents=True)
+    (half / "metrics.json").write_text("{")
+
+    saved = json.loads((dense / "experiment.json").read_text())
+    settings = Experiment(**{**saved, "regions": "", "output": str(tmp_path / "out")})
+    one = Reproducer(Reproduction(table=["6"], seeds=1, scale="smoke"), settings)
+    one.prepare()
+    one.run()
+    metrics = [folder / "stage0" / "metrics.json" for folder in (dense, sparse)]
+    assert metrics[0].stat().st_ino == metrics[1].stat().st_ino
+    assert not half.exists()
+    rows = cells((tmp_path / "out" / "table6.md").read_text())
     assert [row[0] for row in rows[1:]] == ["highest", "λ = 0.75", "random"]
     assert all(-1 <= float(row[1].replace("−", "-")) <= 1 and row[3] == "1" for row in rows[1:])
 
+    # Given again, there is nothing to train.
+    times = {path: path.stat().st_mtime_ns for path in dense.parent.rglob("*") if path.is_file()}
+    one.run()
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+
     # The same structure from scratch: the same masks, other weights, the baseline's length.
-    settings = Experiment(**{
-        **json.loads((dense / "experiment.json").read_text()), "regions": "", "output": str(tmp_path)
-    })
-    anew = dataclasses.replace(F, from_scratch=True)
-    runs = Runs(str(tmp_path), [0])
+    anew, runs = dataclasses.replace(F, from_scratch=True), one.runs
     runs.train(anew, 0, settings)
-    metrics = runs.metrics(anew, 0)
-    assert metrics["from_scratch"] and metrics["steps"] == 2
+    assert runs.metrics(anew, 0)["from_scratch"] and runs.metrics(anew, 0)["steps"] == 3
     masks = [load_masks(runs.stage(chain, 0, "masks.npz"))["f"] for chain in (F, anew)]
-    assert np.array_equal(*masks)
-    kernels = [
-        np.asarray(keras.models.load_model(runs.stage(chain, 0, "model.keras")).get_layer("3b").kernel)
-        for chain in (Chain(), F, anew)
-    ]
+    assert np.array_equal(*masks) and masks[0].sum() == round(masks[0].size / 256)
+    kernels = []
+    for chain in (Chain(), F, anew):
+        network = keras.models.load_model(runs.stage(chain, 0, "model.keras"))
+        kernels.append(np.ravel(network.get_layer("3b").kernel))
     # Re-trained weights lie near those they began with, new ones lie anywhere.
-    near, far = (np.corrcoef(kernels[0].ravel(), k.ravel())[0, 1] for k in kernels[1:])
+    near, far = (np.corrcoef(kernels[0], kernel)[0, 1] for kernel in kernels[1:])
     assert near > 0.9 and abs(far) < 0.2
-
-
 def test_an_unknown_scale_is_told_in_one_line():
     code, output = reproduce("--table=3", "--scale=huge")
     assert code != 0 and "Traceback" not in output
