@@ -329,6 +329,7 @@ class Stages:
                 .map(targets(self.model))
                 .take(steps - start),
                 epochs=1,
+                shuffle=False,  # The batches come as they are to come.
                 steps_per_epoch=steps - start,
                 callbacks=callbacks,
                 verbose=0,

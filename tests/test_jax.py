@@ -92,10 +92,12 @@ MARGIN_SOFTMAX = """
     images = (pictures[identities] + 0.3 * rng.normal(size=(16, 31, 31, 3))).astype("float32")
     before = [np.array(v.value) for v in model.trainable_variables]
     history = model.fit(
-        *targets(model)(images, identities), batch_size=16, epochs=8, shuffle=False, verbose=0
+        *targets(model)(images, identities), batch_size=16, epochs=30, shuffle=False, verbose=0
     ).history
-    assert np.isfinite(history["loss"]).all()
-    assert history["f_identity_loss"][-1] < history["f_identity_loss"][0], history
+    losses = np.array(history["loss"])
+    assert np.isfinite(losses).all()
+    # Means: dropout makes a single step's loss a matter of chance.
+    assert losses[-10:].mean() < 0.8 * losses[:10].mean(), losses
     for old, new in zip(before, model.trainable_variables):
         assert not np.array_equal(old, np.array(new.value)), new.path
     print("done")
