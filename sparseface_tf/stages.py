@@ -377,7 +377,8 @@ class Stages:
         """
         keras.utils.set_random_seed(self.experiment.seed * 1000 + number + 1)
         anew = self._supervised(self._new_network())
-        masks = {name: np.asarray(self.model.get_layer(name).mask) for name, _ in self._sparse(number)}
+        layers = [name for name, _ in self._sparse(number)]
+        masks = {name: np.asarray(self.model.get_layer(name).mask) for name in layers}
         for variable, new in zip(self.model.weights, anew.weights, strict=True):
             variable.assign(new)
         for name, mask in masks.items():
@@ -416,7 +417,7 @@ class Stages:
         )
 
     def _kept_inputs(self, model, name):
-        """Mean correlation among the inputs that a neuron keeps (Table 6); None if not to be had."""
+        """Mean correlation among the inputs that a neuron keeps (Table 6); None of convolutions."""
         layer = model.get_layer(name)
         if layer_kind(layer) == "conv":
             return None

@@ -1,15 +1,13 @@
 """Tables from runs: which networks they need, what they compute of them, and one run to the end."""
 
 import dataclasses
+import functools
 import html.parser
 import itertools
 import json
 import os
-import pathlib
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import keras
@@ -17,6 +15,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings as limits, strategies as st
+from programs import program
 
 from pipelines.files import write_json
 from sparseface_tf.experiment import Experiment
@@ -30,8 +29,8 @@ from sparseface_tf.reproduction.tables import TABLES
 from sparseface_tf.reproduction.tables.ranks import magnitude_ranks
 from sparseface_tf.sparsify import kept_input_correlation, load_masks, save_masks
 
-ROOT = pathlib.Path(__file__).parent.parent
-F, F_5B = Chain(("1/256-f",)), Chain(("1/256-f", "1/128-5b"))
+reproduce = functools.partial(program, "reproduce.py")
+F = Chain(("1/256-f",))
 PAIRS = 200
 
 
@@ -249,10 +248,9 @@ def test_correlation_among_the_inputs_that_a_neuron_keeps():
     # A map that is dead for all images.
     model.get_layer("conv").bias.assign([0, 0, -1e3, 0])
     images = random.normal(size=(70, 6, 5, 2)).astype(np.float32)
-    masks = {name: random.random(model.get_layer(name).mask.shape) < 0.5 for name in ("local", "dense")}
-    below = dict(zip(("local", "dense"), ("conv", "local")))
-    for name, mask in masks.items():
-        inside = keras.Model(model.inputs, model.get_layer(below[name]).output)
+    for name, below in (("local", "conv"), ("dense", "local")):
+        mask = random.random(model.get_layer(name).mask.shape) < 0.5
+        inside = keras.Model(model.inputs[0], model.get_layer(below).output)
         inputs = keras.ops.convert_to_numpy(inside(images)).astype(np.float64)
         if name == "local":
             rows, columns = mask.shape[:2]
@@ -295,7 +293,7 @@ def made_run(folder, chain, seed, accuracy, **changed):
     os.makedirs(stage)
     np.savez(
         os.path.join(stage, "scores.npz"),
-        **{f"{test}/{name}": array for test in ("test", "training") for name, array in pairs.items()},
+        **{f"{test}/{key}": pairs[key] for test in ("test", "training") for key in pairs},
     )
     verified = {"accuracy": float(pairs["right"].mean())}
     metrics = {
@@ -433,7 +431,7 @@ def test_the_ensemble_of_runs_by_region(tmp_path):
         stage = tmp_path / region / f"stage{number}"
         stage.mkdir(parents=True)
         write_json(tmp_path / region / "experiment.json", {"region": region})
-        accuracy = {"face": 0.8, "nose": 0.7}[region] + (0.01 if region == "face" else 0.03) * number
+        accuracy = 0.8 + 0.01 * number if region == "face" else 0.7 + 0.03 * number
         write_json(stage / "metrics.json", {"verification": {"test": {"accuracy": accuracy}}})
     evaluation = tmp_path / "evaluation"
     evaluation.mkdir()
@@ -460,20 +458,6 @@ def test_the_ensemble_of_runs_by_region(tmp_path):
 
 
 # === One run to the end ===
-
-
-def reproduce(*arguments, wait=True):
-    process = subprocess.Popen(
-        [sys.executable, "reproduce.py", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if not wait:
-        return process
-    output, _ = process.communicate(timeout=600)
-    return process.returncode, output
 
 
 def test_a_killed_reproduction_goes_on_and_shares_what_is_trained(tmp_path):

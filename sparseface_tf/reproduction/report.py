@@ -11,15 +11,16 @@ from sparseface_tf.reproduction.tables.base import NONE, told_difference
 CLAIMS, PAIRED = "What holds", "Paired tests on the same pairs"
 _REMARKS = {
     CLAIMS: (
-        "What the paper says, and the difference found here, positive where it is as the paper says. "
-        "It holds, or does not, where the 95 % interval excludes 0; n values are behind it. The "
-        "intervals are not corrected for the number of claims."
+        "What the paper says, and the difference found here, positive where it is as the paper "
+        "says. It holds, or does not, where the 95 % interval excludes 0; n values are behind it. "
+        "The intervals are not corrected for the number of claims."
     ),
     PAIRED: (
-        "Difference: share of right decisions of the first less that of the second, mean over seeds, "
-        "with its 95 % interval. Pairs that one decides rightly and the other wrongly are summed "
-        "over seeds; as seeds may decide the same pairs these sums give no test, and McNemar’s exact "
-        "test, two-sided, is each seed’s own. Nothing is corrected for the number of tests."
+        "Difference: share of right decisions of the first less that of the second, mean over "
+        "seeds, with its 95 % interval. Pairs that one decides rightly and the other wrongly are "
+        "summed over seeds; as seeds may decide the same pairs these sums give no test, and "
+        "McNemar’s exact test, two-sided, is each seed’s own. Nothing is corrected for the number "
+        "of tests."
     ),
 }
 

@@ -27,20 +27,20 @@ class Results:
 
     def how(self):
         """How accuracies and their intervals were obtained, a list of sentences."""
-        pairs = "but not in the test's pairs: the intervals say what another seed would give on these"
+        pairs = "but not in the pairs: the intervals say what another seed would give on these"
         if self.test != "test":
-            pairs = "and so in the pairs drawn of them: the intervals say what another seed would give"
+            pairs = "and so in the pairs: the intervals say what another seed would give"
         return [
-            "Paper: with Joint Bayesian, of networks trained on 290,000 images. Here pairs are told "
-            "apart by the cosine of features, those of an image and of its mirror image summed, at "
-            "the threshold that is best on the other nine folds.",
-            "Mean ± standard error over seeds, which differ in weights, batches, masks and in who is "
-            f"held out, {pairs}. A single seed has a 95 % interval of its pairs instead, by "
+            "Paper: with Joint Bayesian, of networks trained on 290,000 images. Here pairs are "
+            "told apart by the cosine of features, those of an image and of its mirror image "
+            "summed, at the threshold that is best on the other nine folds.",
+            "Mean ± standard error over seeds, which differ in weights, batches, masks and in who "
+            f"is held out, {pairs}. A single seed has a 95 % interval of its pairs instead, by "
             "bootstrap over identities.",
         ]
 
     def measure(self, chain, quantity):
-        """A quantity of a network, one of `QUANTITIES`: a `Measure`; None if it was not measured."""
+        """A quantity of a network, one of `QUANTITIES`: a `Measure`, or None."""
         read = QUANTITIES[quantity]
         values = {seed: read(self._metrics(chain, seed), self.test) for seed in self.seeds(chain)}
         values = {seed: value for seed, value in values.items() if value is not None}

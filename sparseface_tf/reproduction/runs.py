@@ -66,7 +66,7 @@ class Runs:
             return {name.partition("/")[2]: arrays[name] for name in names}
 
     def connections(self, chain, seed):
-        """Inputs that a neuron of the last sparse layer keeps, on average, and has: (float, int)."""
+        """Inputs that a neuron of the last sparse layer keeps on average, and has in all."""
         stage = chain.stages[-1].partition(":")[0]
         mask = load_masks(self.stage(chain, seed, "masks.npz"))[stage.rpartition("-")[2]]
         # Axes before the inputs are the positions of a locally connected layer.
@@ -153,7 +153,7 @@ class Runs:
 
 
 def _link(source, target):
-    """A hard link, or a copy where the file system has none. Runs replace files, never edit them."""
+    """A hard link, or a copy where there is none. Runs replace finished files, never edit them."""
     try:
         os.link(source, target)
     except OSError:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from sparseface_tf.sparsify.correlations import _forward, neuron_activations
+from sparseface_tf.sparsify.correlations import forward, neuron_activations
 from sparseface_tf.sparsify.geometry import layer_geometry
 
 
@@ -42,7 +42,7 @@ def kept_input_correlation(model, layer_name, images, mask=None, *, batch_size=6
     taps = {layer_name: neuron_activations(model, layer_name)}
 
     def inputs():
-        for activations in _forward(model, taps, images, batch_size, None):
+        for activations in forward(model, taps, images, batch_size, None):
             batch = np.asarray(activations[layer_name][0], np.float32)
             yield batch.reshape(-1, *geometry.inputs)
 

@@ -85,9 +85,9 @@ class Complementarity(Table):
             tables={self.title: rows},
             claims=claims,
             notes=[
-                "The signed correlation over held-out images of every two inputs that a neuron of 5b "
-                "keeps, averaged over all pairs of all neurons, in the network that 5b is sparsified "
-                "of (1/256-f).",
+                "The signed correlation over held-out images of every two inputs that a neuron of "
+                "5b keeps, averaged over all pairs of all neurons, in the network that 5b is "
+                "sparsified of (1/256-f).",
                 OVER_SEEDS,
             ],
             numbers={"by seed": found, "published": TABLE_6},

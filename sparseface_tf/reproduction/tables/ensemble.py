@@ -39,7 +39,7 @@ class Ensemble(Table):
         if not self.reproduction.ensemble:
             return "The ensemble's networks are train.py's and evaluate.py's: give --ensemble."
         path = os.path.join(self.reproduction.ensemble, "report.json")
-        return "" if os.path.exists(path) else f"--ensemble={self.reproduction.ensemble}: no {path}."
+        return "" if os.path.exists(path) else f"--ensemble: there is no {path}."
 
     def findings(self, results):
         folder = self.reproduction.ensemble
@@ -54,8 +54,8 @@ class Ensemble(Table):
             },
             claims=claims,
             notes=[
-                f"{max(map(len, networks.values()), default=0)} regions; the paper has 25. A gain's "
-                "interval is of Student's t over regions, each network being trained once."
+                f"{max(map(len, networks.values()), default=0)} regions; the paper has 25. A "
+                "gain's interval is of Student's t over regions, each network being trained once."
             ],
             numbers={"networks": networks, "joined": report["protocols"], "published": ENSEMBLE},
         )
@@ -99,9 +99,9 @@ def _singles(networks):
             continue
         place = len(gains) - 1
         figure = ENSEMBLE["gains"][place] if place < len(ENSEMBLE["gains"]) else None
-        claim = Claim(f"mean of {after} above that of {before}", Measure.of(rise, parts="regions"), figure)
-        claims.append(claim)
-        gains.append(told_difference(claim.difference))
+        gain = Measure.of(rise, parts="regions")
+        claims.append(Claim(f"mean of {after} above that of {before}", gain, figure))
+        gains.append(told_difference(gain))
     if len(networks) > 1:
         rows.append(["rise, in points", *gains])
     paper = ENSEMBLE["mean of single networks"]

@@ -77,7 +77,7 @@ class IJBA(Table):
         return Findings(
             tables={self.title: rows},
             claims=claims,
-            notes=["Mean over the splits of IJB-A's 1:1 protocol, as evaluate.py has it.", OVER_SEEDS],
+            notes=["Mean over the splits of IJB-A's 1:1 protocol, as of evaluate.py.", OVER_SEEDS],
             numbers={"by seed": numbers, "published": TABLE_9},
         )
 

@@ -71,9 +71,10 @@ class Ranks(Table):
             tables={self.title: rows},
             claims=claims,
             notes=[
-                "Ranks are those of |w| in the denser network, among all positive (negative) weights "
-                "of the same neuron, from 0 for the largest to 1 for the smallest. Distance: of "
-                "Kolmogorov and Smirnov, the greatest of the distribution from the uniform one.",
+                "Ranks are those of |w| in the denser network, among all positive (negative) "
+                "weights of the same neuron, from 0 for the largest to 1 for the smallest. "
+                "Distance: of Kolmogorov and Smirnov, the greatest of the distribution from the "
+                "uniform one.",
                 OVER_SEEDS,
             ],
             figures={"ranks": (caption, plots.plot_ranks(densities))} if densities else {},

@@ -58,8 +58,8 @@ class Selection(NetworkTable):
 
     def notes(self, results):
         return [
-            "|r| is of the connections kept, over held-out images: before re-training in the denser "
-            "network, after it in the sparse one. Of a convolution it is the mean over positions."
+            "|r| is of the connections kept, over held-out images: before re-training in the "
+            "denser network, after it in the sparse one; of a convolution, the mean over positions."
         ]
 
 

@@ -69,7 +69,7 @@ class Structures(NetworkTable):
         if not self.reproduction.controls:
             return []
         return [
-            "The rows of dense networks that were re-trained are not the paper's: each goes on from "
-            "dense with all of its weights, for as long as the sparse network of as many layers. "
-            "They tell what a sparse structure gives from what the longer training gives."
+            "The dense networks that were re-trained are not the paper's: each goes on from dense "
+            "with all of its weights, for as long as the network with as many sparse layers. They "
+            "tell what a sparse structure gives from what the longer training gives."
         ]

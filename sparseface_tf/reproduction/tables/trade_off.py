@@ -42,5 +42,5 @@ class TradeOff(NetworkTable):
             published.append((row.cells[0], *(row.published[q] for q in self.quantities)))
         if not points:
             return {}
-        caption = "Accuracy against the parameters kept, by S of 5a; bars: 95 %. Right: the paper's."
+        caption = "Accuracy against parameters kept, by S of 5a; bars: 95 %. Right: the paper's."
         return {"trade_off": (caption, plots.plot_trade_off(points, published))}
