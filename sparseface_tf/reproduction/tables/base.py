@@ -142,8 +142,9 @@ class NetworkTable(Table):
         head = list(self.front)
         for quantity in self.quantities:
             head += [quantity] + [f"{quantity}, paper"] * (quantity in published)
-        head += [f"points above {self.reference}"] * any(compared.values()) + ["seeds"]
-        table = [head]
+            if quantity == "accuracy" and any(compared.values()):
+                head.append(f"points above {self.reference}")
+        table = [[*head, "seeds"]]
         for row in rows:
             line = list(row.cells)
             for quantity in self.quantities:
@@ -151,11 +152,10 @@ class NetworkTable(Table):
                 if quantity in published:
                     digits = 4 if quantity == "accuracy" else None
                     line.append(told_published(row.published.get(quantity), digits))
-            if any(compared.values()):
-                found = compared.get(row.chain)
-                line.append(told_difference(found.difference) if found else NONE)
-            line.append(str(len(results.seeds(row.chain))))
-            table.append(line)
+                if quantity == "accuracy" and any(compared.values()):
+                    found = compared.get(row.chain)
+                    line.append(told_difference(found.difference) if found else NONE)
+            table.append([*line, str(len(results.seeds(row.chain)))])
         return table
 
     def _as_json(self, row, results, compared):
