@@ -16,6 +16,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings as limits, strategies as st
 from programs import program
+from published import ijba_set, lfw_set, pictures
 
 from pipelines.files import write_json
 from sparseface_tf.experiment import Experiment
@@ -455,6 +456,37 @@ def test_the_ensemble_of_runs_by_region(tmp_path):
         ["nose", "0.7000", "0.7300"],
         ["mean", "0.7500", "0.7700"],
     ]
+
+
+def test_ijba_of_the_dense_and_the_sparse_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rendered = pictures(6, 4)
+    ijba_set(tmp_path / "ijba", rendered)
+    lfw_set(tmp_path / "train", rendered)
+    networks = [Chain(), Chain(tuple(published.TABLE_8))]
+    for chain in networks:
+        made_run(tmp_path / "runs", chain, 0, 0.8)
+        image = keras.Input((56, 48, 3))
+        pixels = keras.layers.Flatten()(keras.layers.AveragePooling2D(8)(image))
+        feature = keras.layers.Dense(6, activation="relu")(pixels)
+        path = os.path.join(Runs(tmp_path / "runs", [0]).stage(chain, 0), "model.keras")
+        keras.Model(image, feature).save(path)
+    options = dict(ijba_data=str(tmp_path / "ijba/images"), ijba_lists=str(tmp_path / "ijba"))
+    one = reproducer(tmp_path / "runs", ["9"], seeds=1, train=False, **options)
+    one.prepare()
+    table = one.tables[0]
+    table.measure(one.runs, 0, Experiment(data=str(tmp_path / "train")))
+    report = json.loads((tmp_path / "runs/seed0/ijba/report.json").read_text())
+    one.run()
+    rows = {tuple(row[:2]): row[2:] for row in cells((tmp_path / "runs/table9.md").read_text())}
+    assert rows["sparse, paper", "Joint Bayesian"] == ["0.927", "0.726", "0.46", ""]
+    found = report["protocols"]["ijba_verification"]["runs"]
+    assert len(found) == 4
+    for run in found:
+        rates = [run["numbers"][f"TAR at FAR {far}"]["value"] for far in ("0.1", "0.01", "0.001")]
+        assert rows[run["system"], run["scorer"]] == [*(f"{rate:.4f}" for rate in rates), "1"]
+    # Measured once.
+    table.measure(one.runs, 0, None)
 
 
 # === One run to the end ===
