@@ -1,16 +1,15 @@
 """The runs of all chains and seeds: where they lie, what is finished, and training the rest."""
 
-import gc
 import json
 import os
 import shutil
 
-import keras
 import numpy as np
 
 from pipelines.files import read_json, write_json
 from sparseface_tf.experiment import SETTINGS
 from sparseface_tf.reproduction.chains import OWN
+from sparseface_tf.session import own_session
 from sparseface_tf.sparsify.packing import load_masks
 from sparseface_tf.stages import Stages
 
@@ -120,13 +119,11 @@ class Runs:
             if chain.before() is not None:
                 self.check(chain.before(), seed, settings)
             self._begin(chain, seed, experiment)
-        self.prepared(experiment).run()
+        with own_session():
+            self.prepared(experiment).run()
 
     def prepared(self, experiment):
         """`Stages` of a run, prepared; the images are checked once for all runs on them."""
-        keras.backend.clear_session()
-        # The graphs of the run before are cycles, and large.
-        gc.collect()
         stages = Stages(experiment, self._opened)
         stages.prepare()
         return stages

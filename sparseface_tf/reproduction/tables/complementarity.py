@@ -19,6 +19,7 @@ from sparseface_tf.reproduction.tables.base import (
     told_published,
 )
 from sparseface_tf.reproduction.tables.selection import SELECTIONS
+from sparseface_tf.session import own_session
 from sparseface_tf.sparsify import kept_input_correlation
 
 _FILE = "kept_inputs.json"
@@ -33,6 +34,7 @@ class Complementarity(Table):
     def chains(self):
         return [N1]
 
+    @own_session()
     def measure(self, runs, seed, settings):
         path = _path(runs, seed)
         if os.path.exists(path) or not runs.finished(N1, seed):
