@@ -102,3 +102,17 @@ def verification_accuracy(scores, same, folds):
         fold_accuracies=tuple(accuracies),
         thresholds=tuple(thresholds),
     )
+
+
+def right_decisions(scores, same, folds, thresholds):
+    """Which pairs a verification test decides rightly.
+
+    Args:
+        scores, same, folds: as in `verification_accuracy`.
+        thresholds: of its result, one for each fold in ascending order.
+
+    Returns:
+        Boolean array (n,). Its mean over a fold is the fold's accuracy.
+    """
+    _, fold = np.unique(folds, return_inverse=True)
+    return (np.asarray(scores) >= np.asarray(thresholds)[fold]) == np.asarray(same, bool)
