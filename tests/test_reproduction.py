@@ -195,9 +195,10 @@ def test_networks_are_paired_seed_by_seed():
         ([0.1, -0.09, 0.05], None, False, "not decided, the sign agrees"),
         ([-0.1, 0.09, -0.05], None, False, "not decided, the sign does not agree"),
         ([0.1], None, False, "not decided, the sign agrees"),
-        ([0.1], (0.05, 0.2), False, "holds"),
+        ([0.1], (0.05, 0.2), False, "holds for this seed"),
+        ([-0.1], (-0.2, -0.05), False, "does not hold for this seed"),
         ([0.0], (-0.1, 0.1), False, "not decided, the sign is none"),
-        ([0.1], (0.05, 0.2), True, "does not hold exactly"),
+        ([0.1], (0.05, 0.2), True, "does not hold exactly for this seed"),
         ([0.1, -0.09, 0.05], None, True, "not contradicted"),
         ([], None, False, "not measured"),
     ],
@@ -420,6 +421,9 @@ def test_learning_with_and_without_the_denser_network(tmp_path):
 
 def test_runs_that_differ_make_no_table(tmp_path):
     made_run(tmp_path, Chain(), 0, 0.8)
+    # Of another network, which sees the region at another size.
+    made_run(tmp_path, Chain(network="deepid2plus"), 0, 0.8)
+    reproducer(tmp_path, ["3"], train=False).prepare()
     made_run(tmp_path, F, 0, 0.8, epochs=3.0)
     with pytest.raises(ValueError, match="another --epochs than"):
         reproducer(tmp_path, ["3"], train=False).prepare()

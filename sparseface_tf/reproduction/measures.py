@@ -125,16 +125,20 @@ class Claim:
 
     @property
     def verdict(self):
-        """"holds" or "does not hold" where the interval excludes 0, else what is open."""
+        """"holds" or "does not hold" where the interval excludes 0, else what is open.
+
+        What one seed shows another may contradict, so that of a single one says so.
+        """
         if self.difference is None:
             return "not measured"
+        once = " for this seed" if len(self.difference.values) == 1 else ""
         mean, interval = self.difference.mean, self.difference.interval
         if self.equal:
             apart = interval is not None and not interval[0] <= 0 <= interval[1]
-            return "does not hold exactly" if apart else "not contradicted"
+            return f"does not hold exactly{once}" if apart else "not contradicted"
         if interval is not None and interval[0] > 0:
-            return "holds"
+            return f"holds{once}"
         if interval is not None and interval[1] < 0:
-            return "does not hold"
+            return f"does not hold{once}"
         sign = "agrees" if mean > 0 else "does not agree" if mean < 0 else "is none"
         return f"not decided, the sign {sign}"

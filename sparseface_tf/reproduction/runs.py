@@ -95,6 +95,12 @@ class Runs:
         for chain, seed in finished:
             settings = self.settings(chain, seed)
             settings = {name: settings[name] for name in settings if name not in (*OWN, "seed")}
+            # Networks may take the same region in different sizes.
+            settings["regions"] = {
+                name: value
+                for name, value in settings["regions"].items()
+                if name not in ("height", "width")
+            }
             first = first or settings
             if settings != first:
                 differing = [name for name in settings if settings[name] != first.get(name)]
