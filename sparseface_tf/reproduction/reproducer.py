@@ -187,10 +187,11 @@ class Reproducer:
         settings, metrics = self.runs.settings(*found[0]), self.runs.metrics(*found[0])
         connections = {}
         for chain, seed in found:
-            if chain.stages:
+            # S = 1 are the dense networks that were re-trained.
+            if chain.stages and not chain.stages[-1].startswith("1-"):
                 name = chain.stages[-1].partition(":")[0]
                 kept, inputs = self.runs.connections(chain, seed)
-                connections[name] = f"{name} {kept:.1f} of {inputs:,}"
+                connections[name] = f"{name} {kept:,.0f} of {inputs:,}"
         facts = [
             ("scale", f"{self.reproduction.scale}, {metrics['parameters']:,} weights"),
             ("training faces", settings["data"]),
