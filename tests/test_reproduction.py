@@ -375,7 +375,7 @@ def test_a_table_of_the_runs_that_are_there(tmp_path, capsys):
     assert claims["1/128-5b: correlation above magnitude"][0] == "+0.11"
     assert claims["1/128-5b: correlation above magnitude"][2:] == ["3", "holds"]
     assert claims["1/256-f: obd above correlation"] == ["+0.07", "—", "0", "not measured"]
-    assert "inputs that a neuron keeps: 1/128-5b 1.0 of 8" in text
+    assert "inputs that a neuron keeps: 1/128-5b 1 of 8" in text
 
     found = json.loads((tmp_path / "table8.json").read_text())
     row = next(r for r in found["rows"] if r["network"] == "1/256-f 1/128-5b:magnitude")
