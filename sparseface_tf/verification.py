@@ -65,7 +65,9 @@ def best_threshold(scores, same):
     # Between two equal scores there is no threshold, whatever it would get right.
     correct = np.where(gap > 0, correct, -1)
     best = max(np.flatnonzero(correct == correct.max()), key=lambda k: gap[k])
-    return float((lower[best] + upper[best]) / 2)
+    middle = (lower[best] + upper[best]) / 2
+    # Of neighbouring numbers the middle is one of the two.
+    return float(middle if middle > lower[best] else upper[best])
 
 
 def verification_accuracy(scores, same, folds):
