@@ -4,7 +4,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 
@@ -17,6 +16,7 @@ from sparseface_tf.command_line import (  # noqa: E402
 )
 from sparseface_tf.experiment import Experiment  # noqa: E402
 from sparseface_tf.report import region_table  # noqa: E402
+from sparseface_tf.session import own_session  # noqa: E402
 from sparseface_tf.stages import Stages  # noqa: E402
 
 define_flags(Experiment)
@@ -45,16 +45,16 @@ def main(argv):
         print(region_table(experiment.output, experiments))
 
 
+@own_session()
 def train(run):
     """Trains one experiment, or what is left of it."""
-    keras.backend.clear_session()
     with one_line_errors(ValueError, OSError):
         stages = Stages(run)
         stages.prepare()
     # An image that has gone, a disk that is full.
     kept = ". What is finished is kept; the same command goes on from there."
     with one_line_errors(OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError, end=kept):
-        stages.run()
+        print(stages.run())
 
 
 def draw(experiments):

@@ -213,15 +213,17 @@ def crop_regions(image, landmarks, regions, *, mirrored=False, change=lambda pix
     sides = 2 * tf.stack([_middle(region.height, region.width) for region in seen])
     first, last = centres - steps * sides / 2, centres + steps * sides / 2
 
-    # An upright canvas that holds them all. Finer than the image's own pixels it need not be.
-    corner = tf.complex(
-        tf.reduce_min(tf.math.real(first)), tf.reduce_min(tf.math.imag(first))
-    )
+    # An upright canvas that holds them all. Finer than the image's own pixels it need not be. It has
+    # a pixel more on every side: crop_and_resize gives black for a position that is outside by no
+    # more than a rounding error.
     fine = tf.maximum(tf.reduce_min(tf.math.real(steps)), 1 / tf.abs(c))
     fine = tf.cast(tf.minimum(fine, tf.reduce_max(tf.math.real(steps))), steps.dtype)
+    corner = tf.complex(
+        tf.reduce_min(tf.math.real(first)), tf.reduce_min(tf.math.imag(first))
+    ) - fine * (1 + 1j)
     first, last = (first - corner) / fine, (last - corner) / fine
-    width = tf.math.ceil(tf.reduce_max(tf.math.real(last))) + 1
-    height = tf.math.ceil(tf.reduce_max(tf.math.imag(last))) + 1
+    width = tf.math.ceil(tf.reduce_max(tf.math.real(last))) + 2
+    height = tf.math.ceil(tf.reduce_max(tf.math.imag(last))) + 2
     canvas = sample(
         image, c * fine, c * corner + d, tf.cast(height, tf.int32), tf.cast(width, tf.int32)
     )

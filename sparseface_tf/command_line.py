@@ -28,15 +28,18 @@ def setting(default, text, repeated=False):
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def define_flags(settings, values=flags.FLAGS):
+def define_flags(settings, values=flags.FLAGS, without=()):
     """Defines a flag for every field of a dataclass whose fields were made by `setting`.
 
     Args:
         settings: the dataclass.
         values: `absl.flags.FlagValues` that the flags belong to.
+        without: names of fields that get none.
     """
     defaults = settings()
     for field in dataclasses.fields(settings):
+        if field.name in without:
+            continue
         default, text = getattr(defaults, field.name), field.metadata["help"]
         if field.metadata["repeated"]:
             flags.DEFINE_multi_string(field.name, default, text, flag_values=values)
@@ -47,8 +50,8 @@ def define_flags(settings, values=flags.FLAGS):
 
 
 def from_flags(settings, values=flags.FLAGS):
-    """The settings that parsed flags give; arguments as of `define_flags`."""
-    names = [field.name for field in dataclasses.fields(settings)]
+    """The settings that parsed flags give, defaults where there is no flag; see `define_flags`."""
+    names = [field.name for field in dataclasses.fields(settings) if field.name in values]
     return settings(**{name: values[name].value for name in names})
 
 

@@ -30,6 +30,7 @@ from sparseface_tf.systems import FLIPS, open_systems
 
 SCORERS = {"cosine": "cosine", "joint_bayesian": "Joint Bayesian"}
 IDENTITIES = ("all", "training", "held_out")
+REPORT = "report.json"
 
 
 @dataclasses.dataclass
@@ -119,8 +120,10 @@ class Evaluation:
     def claim(self):
         """Makes the output folder this evaluation's own.
 
+        One that never came to its report, because a list was missing, say, is no reason to stop.
+
         Raises:
-            ValueError: if another evaluation, or something else, is in the folder.
+            ValueError: if the report of another evaluation, or something else, is in the folder.
             OSError: if the folder cannot be made or written.
         """
         output = os.path.expanduser(self.output)
@@ -129,16 +132,17 @@ class Evaluation:
         mine = {
             k: v for k, v in dataclasses.asdict(self).items() if k not in ("output", "cache")
         }
-        if os.path.exists(path):
-            if read_json(path) != mine:
-                raise ValueError(
-                    f"{self.output} holds an evaluation with other settings: choose another "
-                    "--output, or remove it."
-                )
-        elif os.listdir(output):
+        if os.path.exists(os.path.join(output, REPORT)):
+            theirs = read_json(path)
+            for name in mine:
+                if theirs.get(name) != mine[name]:
+                    raise ValueError(
+                        f"{self.output} holds an evaluation with other settings (--{name} was "
+                        f"{theirs.get(name)!r}): choose another --output, or remove it."
+                    )
+        elif os.listdir(output) and not os.path.exists(path):
             raise ValueError(f"{self.output} is not empty and holds no evaluation: choose another.")
-        else:
-            write_json(path, mine)
+        write_json(path, mine)
 
 
 class Evaluator:
@@ -356,7 +360,7 @@ class Evaluator:
         command = f"python evaluate.py {shlex.join(sys.argv[1:])}"
         facts = self._facts()
         write_json(
-            os.path.join(self.output, "report.json"),
+            os.path.join(self.output, REPORT),
             {
                 "command": command,
                 "facts": dict(facts),

@@ -50,6 +50,9 @@ class Experiment:
         "", "Pairs to verify on --test_data, in LFW's format; 'lfw' has its View 2."
     )
     held_out_pairs: int = setting(3000, "Pairs drawn from the held-out identities for testing.")
+    training_pairs: int = setting(
+        0, "Pairs drawn from the training identities, verified too: Table 7's training error."
+    )
     sampling: str = setting(
         "images", "Pairs go through all 'images' evenly, or draw all 'identities' equally often."
     )
@@ -126,6 +129,11 @@ class Experiment:
         "repeat in order, first stage first.",
         repeated=True,
     )
+    from_scratch: bool = setting(
+        False,
+        "Give the last stage's network new weights once its masks are chosen, and train it as long "
+        "as the baseline: Table 7.",
+    )
     criterion: str = setting(
         "correlation",
         f"Which weights are kept: {', '.join(criteria())}, or one of --criteria_file; settings "
@@ -197,6 +205,8 @@ class Experiment:
                 raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}.")
         if not 0 < self.decay <= 1:
             raise ValueError(f"--decay must be in (0, 1], got {self.decay}.")
+        if self.training_pairs < 0:
+            raise ValueError(f"--training_pairs must be >= 0, got {self.training_pairs}.")
         if self.max_images < 0 or self.max_images == 1:
             raise ValueError(f"--max_images must be 0 or at least 2, got {self.max_images}.")
         if self.data_service and self.ordered:
@@ -211,7 +221,12 @@ class Experiment:
                 raise ValueError(f"--{name} must be in [0, 1), got {getattr(self, name)}.")
         if self.block not in (1, 4):
             raise ValueError(f"--block must be 1 or 4, got {self.block}.")
-        self.criteria()
+        one_shot = [criterion.one_shot for criterion in self.criteria()]
+        if self.from_scratch and not (one_shot and one_shot[-1]):
+            raise ValueError(
+                "--from_scratch gives a sparse stage new weights: it needs a last --sparsify whose "
+                "criterion selects at once."
+            )
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise ValueError(
@@ -337,25 +352,60 @@ class Experiment:
         """
         if self.criteria_file:
             load_criteria(self.criteria_file)
-        flags = [("criterion", self.criterion, self.criterion)]
-        for text in self.sparsify:
+        flags = [("criterion", self.criterion, self.criterion, None)]
+        for text, (_, kept) in zip(self.sparsify, self.stages()):
             own = _STAGE.fullmatch(text.strip())[3]
-            flags.append(("sparsify", text, own) if own else flags[0])
+            flags.append(("sparsify", text, own, kept) if own else (*flags[0][:3], kept))
         found = []
-        for flag, value, text in flags:
+        for flag, value, text, kept in flags:
             try:
                 found.append(criterion(text, lam=self.lam, memory=self.correlation_memory))
-                found[-1].check(self.block)
+                found[-1].check(self.block, kept)
             except ValueError as error:
                 raise ValueError(f"--{flag}={value}: {error}") from None
         return found[1:]
 
+    def retrains(self, stage):
+        """Whether a stage goes on from the one before: all but the first and one from scratch."""
+        return stage > 0 and not (self.from_scratch and stage == len(self.sparsify))
+
     def stage_steps(self, stage, images):
         """Number of mini-batches of a stage, given the number of training images."""
         steps, epochs = (
-            (self.retrain_steps, self.retrain_epochs) if stage else (self.steps, self.epochs)
+            (self.retrain_steps, self.retrain_epochs)
+            if self.retrains(stage)
+            else (self.steps, self.epochs)
         )
         return steps or max(1, round(epochs * images / (2 * self.pairs)))
+
+    def description(self):
+        """What experiment.json holds: a dict of all settings but --output."""
+        mine = {k: v for k, v in dataclasses.asdict(self).items() if k != "output"}
+        # The region's row, not only the table's path: the table may be changed meanwhile.
+        mine["regions"] = json.loads(json.dumps(dataclasses.asdict(self.region_of_face())))
+        if self.criteria_file:
+            # Likewise.
+            with open(self.criteria_file, "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+            mine["criteria_file"] = f"{self.criteria_file} (SHA-256 {digest[:12]}…)"
+        return mine
+
+    def differences(self, theirs, but=()):
+        """What differs from another run, as on the command line.
+
+        Args:
+            theirs: the content of its experiment.json.
+            but: names of settings that may differ.
+
+        Returns:
+            List of strings, "--NAME was …, is …".
+        """
+        mine = self.description()
+        return [
+            f"--{name} was {theirs.get(name)!r}, is {mine.get(name)!r}"
+            for name in {**theirs, **mine}
+            if theirs.get(name) != mine.get(name) and name not in but
+        ]
 
     def claim(self):
         """Makes the output folder this run's own, or resumes the run that is in it.
@@ -366,21 +416,8 @@ class Experiment:
         """
         os.makedirs(self.output, exist_ok=True)
         path = os.path.join(self.output, SETTINGS)
-        mine = {k: v for k, v in dataclasses.asdict(self).items() if k != "output"}
-        # The region's row, not only the table's path: the table may be changed meanwhile.
-        mine["regions"] = json.loads(json.dumps(dataclasses.asdict(self.region_of_face())))
-        if self.criteria_file:
-            # Likewise.
-            with open(self.criteria_file, "rb") as file:
-                digest = hashlib.sha256(file.read()).hexdigest()
-            mine["criteria_file"] = f"{self.criteria_file} (SHA-256 {digest[:12]}…)"
         if os.path.exists(path):
-            theirs = read_json(path)
-            differences = [
-                f"--{name} was {theirs.get(name)!r}, is {mine.get(name)!r}"
-                for name in {**theirs, **mine}
-                if theirs.get(name) != mine.get(name)
-            ]
+            differences = self.differences(read_json(path))
             if differences:
                 raise ValueError(
                     f"{self.output} holds a run with other settings ({'; '.join(differences)}): "
@@ -389,7 +426,7 @@ class Experiment:
             return
         if os.listdir(self.output):
             raise ValueError(f"{self.output} is not empty and holds no run: choose another.")
-        write_json(path, mine)
+        write_json(path, self.description())
 
 
 # S-LAYER or S-LAYER:CRITERION

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipelines.files import read_json, write_atomically
 
-TITLES = {"held_out": "held-out accuracy", "test": "test accuracy"}
+TITLES = {"held_out": "held-out accuracy", "test": "test accuracy", "training": "training accuracy"}
 
 
 def parameters(network, layers):

@@ -24,13 +24,15 @@ from sparseface_tf.networks import baseline_network, deepid2plus_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.schedules import SmoothDecay
 from sparseface_tf.sparsify import (
+    kept_input_correlation,
     layer_correlations,
+    layer_kind,
     mean_abs_correlation,
     output_positions,
     save_masks,
 )
 from sparseface_tf.supervision import signals, supervise, targets
-from sparseface_tf.verification import embed, verification_accuracy
+from sparseface_tf.verification import embed, right_decisions, verification_accuracy
 
 
 class Stages:
@@ -41,10 +43,12 @@ class Stages:
 
     Args:
         experiment: an `Experiment`.
+        opened: dict that keeps the images that were opened and checked, for further runs on them.
     """
 
-    def __init__(self, experiment):
+    def __init__(self, experiment, opened=None):
         self.experiment = experiment
+        self.opened = {} if opened is None else opened
         self.stages = [(None, None), *experiment.stages()]
         self.criteria = [None, *experiment.criteria()]
         self.region = experiment.region_of_face()
@@ -72,14 +76,7 @@ class Stages:
         self._open_data()
         experiment.claim()
         self._check_images()
-        self.model = supervise(
-            self.network,
-            len(self.training.identities),
-            branches=experiment.branches,
-            dropout=experiment.dropout_f,
-            margin=1.0 if experiment.margin == "data" else float(experiment.margin),
-            identification=experiment.identification,
-        )
+        self.model = self._supervised(self.network)
         self._check_space()
         counts = np.bincount(self.training.labels)
         logging.info(
@@ -108,12 +105,25 @@ class Stages:
             shape, study=experiment.study, dropout=experiment.dropout_5b, **settings
         )
 
+    def _supervised(self, network):
+        experiment = self.experiment
+        return supervise(
+            network,
+            len(self.training.identities),
+            branches=experiment.branches,
+            dropout=experiment.dropout_f,
+            margin=1.0 if experiment.margin == "data" else float(experiment.margin),
+            identification=experiment.identification,
+        )
+
     def _open_data(self):
         experiment = self.experiment
-        self.faces = experiment.open_faces()
+        self.faces = self._opened("open", experiment.data, experiment.open_faces)
         self.tests = {}
         if experiment.test_data:
-            test = experiment.open_faces(experiment.test_data)
+            test = self._opened(
+                "open", experiment.test_data, lambda: experiment.open_faces(experiment.test_data)
+            )
             # LFW comes with its pairs.
             test_pairs = experiment.test_pairs or test.pairs["10_folds"]
             pairs, same, folds = read_pairs(test_pairs, test)
@@ -122,15 +132,43 @@ class Stages:
                 folds = np.arange(len(folds)) % 10
             self.tests["test"] = (test, pairs, same, folds)
 
+    def _opened(self, what, data, make):
+        """What `make` returns, or returned for an earlier run on the same images."""
+        names = ["exclude"]
+        if data == "synthetic":
+            names += ["identities", "images_per_identity", "seed"]
+        key = (what, data, *(getattr(self.experiment, name) for name in names))
+        if key not in self.opened:
+            self.opened[key] = make()
+        return self.opened[key]
+
+    def _checked(self, data, source, name, **options):
+        """The source without its bad images, which a file of the output folder lists."""
+        path = os.path.join(self.experiment.output, name)
+
+        def check():
+            return check_images(source, path, **options), path
+
+        source, listed = self._opened("check", data, check)
+        if listed != path:
+            shutil.copyfile(listed, path)
+        return source
+
     def _check_images(self):
         experiment = self.experiment
         if experiment.data != "synthetic":
-            bad_images = os.path.join(experiment.output, "bad_images.txt")
-            self.faces = check_images(self.faces, bad_images, exclude=experiment.exclude)
+            self.faces = self._checked(
+                experiment.data, self.faces, "bad_images.txt", exclude=experiment.exclude
+            )
         if "test" in self.tests:
             # A test with missing images would be another test.
-            bad_images = os.path.join(experiment.output, "bad_test_images.txt")
-            check_images(self.tests["test"][0], bad_images, copies=True, limit=0)
+            self._checked(
+                experiment.test_data,
+                self.tests["test"][0],
+                "bad_test_images.txt",
+                copies=True,
+                limit=0,
+            )
         self.training, self.held_out = split_identities(
             self.faces, experiment.held_out, seed=experiment.seed
         )
@@ -143,6 +181,9 @@ class Stages:
         self.training = cap_images(self.training, experiment.max_images, seed=experiment.seed)
         pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)
         self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
+        if experiment.training_pairs:
+            pairs = held_out_pairs(self.training, experiment.training_pairs, seed=experiment.seed)
+            self.tests["training"] = (self.training, *pairs)
         # Makes sure now that there are pairs to train on.
         self._pair_batches(0)
 
@@ -158,7 +199,11 @@ class Stages:
             )
 
     def run(self):
-        """Trains the stages that are not finished, and prints and writes the table."""
+        """Trains the stages that are not finished, and writes the table.
+
+        Returns:
+            The table, a string that ends with a newline.
+        """
         for number in range(len(self.stages)):
             finished = os.path.exists(self._path(number, "metrics.json"))
             if not finished:
@@ -174,7 +219,7 @@ class Stages:
             os.path.join(self.experiment.output, "table.md"),
             lambda file: file.write(table.encode("utf-8")),
         )
-        print(table)
+        return table
 
     def _path(self, number, *names):
         return os.path.join(self.experiment.output, f"stage{number}", *names)
@@ -191,7 +236,7 @@ class Stages:
             ordered=self.experiment.ordered if ordered is None else ordered,
         )
 
-    def _correlation_images(self):
+    def correlation_images(self):
         """Held-out images for the correlations, drawn evenly from all held-out identities."""
         count = min(self.experiment.correlation_images, len(self.held_out))
         chosen = np.random.default_rng(self.experiment.seed).permutation(len(self.held_out))
@@ -199,15 +244,15 @@ class Stages:
 
     def _optimizer(self, number, steps):
         experiment = self.experiment
-        peak = experiment.learning_rate
-        if number and experiment.retrain_learning_rate:
+        peak, retrains = experiment.learning_rate, experiment.retrains(number)
+        if retrains and experiment.retrain_learning_rate:
             peak = experiment.retrain_learning_rate
         if experiment.schedule == "smooth":
-            finetune = experiment.retrain_finetune if number else experiment.finetune
+            finetune = experiment.retrain_finetune if retrains else experiment.finetune
             rate = SmoothDecay(
                 peak,
                 experiment.decay,
-                experiment.decay_steps / (2 if number else 1),
+                experiment.decay_steps / (2 if retrains else 1),
                 round(steps * (1 - finetune)),
             )
         else:
@@ -251,7 +296,8 @@ class Stages:
         )
         log = LogCallback(
             self._path(number),
-            f"stage {number}: {experiment.sparsify[number - 1] if number else 'dense'}",
+            f"stage {number}: {experiment.sparsify[number - 1] if number else 'dense'}"
+            + (", from scratch" if number and not experiment.retrains(number) else ""),
             steps,
             2 * experiment.pairs,
             every=max(1, experiment.checkpoint_steps // 10),
@@ -283,6 +329,7 @@ class Stages:
                 .map(targets(self.model))
                 .take(steps - start),
                 epochs=1,
+                shuffle=False,  # The batches come as they are to come.
                 steps_per_epoch=steps - start,
                 callbacks=callbacks,
                 verbose=0,
@@ -299,11 +346,16 @@ class Stages:
                 noted["forced"] = callback.forced
             if criterion.name == "correlation":
                 noted["before"] = self._mean_abs_correlation(layer, callback.scores)
+            if criterion.one_shot:
+                # What is below the layer is still the denser network's.
+                noted["inputs_before"] = self._kept_inputs(self.model, layer)
             write_json(self._path(number, "selection.json"), noted)
             if criterion.one_shot:
                 with writer.as_default(step=0):
                     tf.summary.histogram(f"{criterion.name}/{layer}", callback.scores)
                     tf.summary.histogram(f"kept/{layer}", callback.scores[callback.mask])
+            if not experiment.retrains(number):
+                self._start_anew(number)
 
         return criterion.callback(
             layer,
@@ -317,11 +369,30 @@ class Stages:
             progress=True,
         )
 
+    def _start_anew(self, number):
+        """Gives the network new weights under its masks, drawn as a dense network's are.
+
+        They are others than N_0 began with: those had been trained into the network that the
+        masks were chosen on.
+        """
+        keras.utils.set_random_seed(self.experiment.seed * 1000 + number + 1)
+        anew = self._supervised(self._new_network())
+        layers = [name for name, _ in self._sparse(number)]
+        masks = {name: np.asarray(self.model.get_layer(name).mask) for name in layers}
+        for variable, new in zip(self.model.weights, anew.weights, strict=True):
+            variable.assign(new)
+        for name, mask in masks.items():
+            self.model.get_layer(name).assign_mask(mask)
+
+    def _sparse(self, number):
+        """The (layer, S) that are sparse in a stage."""
+        return self.stages[1 : number + 1]
+
     def _images_for(self, criterion, first):
         """What a criterion looks at: the same images however often they are read."""
         experiment = self.experiment
         if criterion.images == "held_out":
-            return self._correlation_images()
+            return self.correlation_images()
         if criterion.images == "training":
             # Those that the stage begins with, in order: other ones would make another mask.
             batches = max(1, experiment.correlation_images // (2 * experiment.pairs))
@@ -333,7 +404,7 @@ class Stages:
         return layer_correlations(
             model,
             layer,
-            self._correlation_images(),
+            self.correlation_images(),
             memory_limit=self.experiment.correlation_memory * 2**20,
             progress=True,
         )
@@ -344,6 +415,14 @@ class Stages:
         return mean_abs_correlation(
             correlations, np.asarray(layer.mask), positions=output_positions(layer)
         )
+
+    def _kept_inputs(self, model, name):
+        """Mean correlation among the inputs that a neuron keeps (Table 6); None of convolutions."""
+        layer = model.get_layer(name)
+        if layer_kind(layer) == "conv":
+            return None
+        mask = np.asarray(self.network.get_layer(name).mask)
+        return kept_input_correlation(model, name, self.correlation_images(), mask)
 
     def _finish(self, number):
         """Evaluates a trained stage and leaves its model, masks and metrics."""
@@ -357,41 +436,63 @@ class Stages:
         if layer:
             metrics["criterion"] = str(self.criteria[number])
             noted = read_json(self._path(number, "selection.json"))
-            metrics["selection"] = {key: noted[key] for key in noted if key != "before"}
-            if "before" not in noted:
+            metrics["selection"] = {"forced": noted["forced"]} if "forced" in noted else {}
+            if not {"before", "inputs_before"} <= noted.keys():
                 # Other criteria have not measured it, and some know their mask in the end only.
                 before = keras.models.load_model(self._path(number - 1, "model.keras"))
-                noted["before"] = self._mean_abs_correlation(
-                    layer, self._correlations(before, layer)
-                )
+                if "before" not in noted:
+                    noted["before"] = self._mean_abs_correlation(
+                        layer, self._correlations(before, layer)
+                    )
+                if "inputs_before" not in noted:
+                    noted["inputs_before"] = self._kept_inputs(before, layer)
             metrics["mean_abs_correlation"] = {
                 "layer": layer,
                 "before": noted["before"],
                 "after": self._mean_abs_correlation(layer, self._correlations(self.model, layer)),
             }
-        metrics["verification"] = {
-            name: dataclasses.asdict(self._verify(name, *test)) for name, test in self.tests.items()
-        }
+            metrics["input_correlation"] = {
+                "layer": layer,
+                "before": noted["inputs_before"],
+                "after": self._kept_inputs(self.model, layer),
+            }
+        if not self.experiment.retrains(number) and number:
+            metrics["from_scratch"] = True
+        metrics["verification"], pairs = {}, {}
+        for name, (faces, images, same, folds) in self.tests.items():
+            scores = self._scores(name, faces, images)
+            verified = verification_accuracy(scores, same, folds)
+            metrics["verification"][name] = dataclasses.asdict(verified)
+            values = {
+                "scores": scores.astype(np.float32),
+                "right": right_decisions(scores, same, folds, verified.thresholds),
+                "same": same,
+                "folds": folds,
+                "identities": faces.labels[images],
+            }
+            pairs.update({f"{name}/{key}": value for key, value in values.items()})
+        write_atomically(
+            self._path(number, "scores.npz"), lambda file: np.savez_compressed(file, **pairs)
+        )
         self.network.save(self._path(number, "model.keras"))
         masks = {
             name: np.asarray(self.network.get_layer(name).mask)
-            for name, _ in self.stages[1 : number + 1]
+            for name, _ in self._sparse(number)
         }
         save_masks(self._path(number, "masks.npz"), masks)
         # Without the optimizer, which the next stage begins anew.
         save_checkpoint(self._path(number, "checkpoint.npz"), self.model, step=0)
         write_json(self._path(number, "metrics.json"), metrics)
 
-    def _verify(self, name, faces, pairs, same, folds):
-        """Ten-fold verification by the cosine of features summed over an image and its mirror."""
+    def _scores(self, name, faces, pairs):
+        """Cosines of pairs, float (n,), of features summed over an image and its mirror."""
         used, pairs = np.unique(pairs, return_inverse=True)
         pairs = pairs.reshape(-1, 2)
         features = 0
         for mirrored in (False, True):
             batches = image_batches(faces, used, batch=256, region=self.region, mirrored=mirrored)
             features = features + embed(self.network, batches, f"embedding {name}")
-        scores = cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
-        return verification_accuracy(scores, same, folds)
+        return cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
 
 
 def _contact_sheet(images, columns=16):

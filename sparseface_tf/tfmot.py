@@ -90,8 +90,9 @@ def magnitude_masks(
     layers at once: for the eleven of Table 1 it all took 22 to 35 seconds on two busy cores.
 
     Args:
-        model: a built Keras 3 model. Names are those of its own layers; ask a model that is a
-            layer of it separately, `magnitude_masks(model.get_layer("backbone"), …)`.
+        model: a built Keras 3 model, or one built layer. Names are those of a model's own layers;
+            ask a model that is a layer of it separately,
+            `magnitude_masks(model.get_layer("backbone"), …)`.
         kept: the share of the weights that is kept, in (0, 1], 1 - tfmot's sparsity: a number,
             or a dict of one for each layer name.
         layer_names: the layers; None for those that `kept` names if it is a dict, and otherwise
@@ -183,18 +184,28 @@ def two_by_four_masks(model, *, layer_names=None, progress=True):
     return _masks(layers, {name: {"sparsity_m_by_n": (2, 4)} for name in layers}, progress)
 
 
+def check_installed():
+    """Raises ValueError, in one line, if there is no tfmot."""
+    # Looks for the package without importing it.
+    if importlib.util.find_spec("tensorflow_model_optimization") is None:
+        raise ValueError(f"tensorflow-model-optimization is not installed: {_INSTALL}")
+
+
 def _layers(model, names):
     """The layers of these names, or all that have masks: dict of names to layers."""
+    own = model.layers if isinstance(model, keras.Model) else [model]
     if names is None:
-        layers = [layer for layer in model.layers if _has_mask(layer)]
+        layers = [layer for layer in own if _has_mask(layer)]
         if not layers:
             raise ValueError(
                 f"model '{model.name}' has no Dense, Conv2D or MaskedLocallyConnected2D layer of "
                 "its own"
             )
+    elif own == [model]:
+        layers = own
     else:
         layers = [model.get_layer(name) for name in dict.fromkeys(names)]
-    counts = collections.Counter(layer.name for layer in model.layers)
+    counts = collections.Counter(layer.name for layer in own)
     for layer in layers:
         layer_kind(layer)
         if counts[layer.name] > 1:
@@ -280,9 +291,7 @@ def _masks(layers, twins, progress):
     Returns:
         dict of names to masks.
     """
-    # Looks for the package without importing it.
-    if importlib.util.find_spec("tensorflow_model_optimization") is None:
-        raise ValueError(f"tensorflow-model-optimization is not installed: {_INSTALL}")
+    check_installed()
     with tempfile.TemporaryDirectory(prefix="tfmot") as folder:
         kernels = {str(i): _to_twin(layer) for i, layer in enumerate(layers.values())}
         np.savez(os.path.join(folder, "kernels.npz"), **kernels)

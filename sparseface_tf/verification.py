@@ -65,7 +65,9 @@ def best_threshold(scores, same):
     # Between two equal scores there is no threshold, whatever it would get right.
     correct = np.where(gap > 0, correct, -1)
     best = max(np.flatnonzero(correct == correct.max()), key=lambda k: gap[k])
-    return float((lower[best] + upper[best]) / 2)
+    middle = (lower[best] + upper[best]) / 2
+    # Of neighbouring numbers the middle is one of the two.
+    return float(middle if middle > lower[best] else upper[best])
 
 
 def verification_accuracy(scores, same, folds):
@@ -102,3 +104,17 @@ def verification_accuracy(scores, same, folds):
         fold_accuracies=tuple(accuracies),
         thresholds=tuple(thresholds),
     )
+
+
+def right_decisions(scores, same, folds, thresholds):
+    """Which pairs a verification test decides rightly.
+
+    Args:
+        scores, same, folds: as in `verification_accuracy`.
+        thresholds: of its result, one for each fold in ascending order.
+
+    Returns:
+        Boolean array (n,). Its mean over a fold is the fold's accuracy.
+    """
+    _, fold = np.unique(folds, return_inverse=True)
+    return (np.asarray(scores) >= np.asarray(thresholds)[fold]) == np.asarray(same, bool)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.alignment import TEMPLATE
@@ -98,6 +98,7 @@ def test_against_naive_geometry(name, mirrored):
 
 
 @settings(max_examples=15, deadline=None)
+@example(1.25, 0.0, 78, ["eyes", "eyes_nose"], True)  # A side of the canvas, but for rounding.
 @given(
     st.floats(0.7, 3.0),
     st.floats(-0.6, 0.6),

@@ -4,6 +4,7 @@ Starting a process that imports that package takes seconds, so the kernels of al
 gathered in one model, and a fixture asks for all masks of a kind at once.
 """
 
+from fractions import Fraction
 import importlib.util
 import itertools
 import os
@@ -20,6 +21,8 @@ import pytest
 
 from sparseface_tf import tfmot
 from sparseface_tf.constraints import MaskConstraint
+from sparseface_tf.criteria import criterion
+from sparseface_tf.experiment import Experiment
 from sparseface_tf.layers import MaskedConv2D
 from sparseface_tf.layers import MaskedDense
 from sparseface_tf.layers import MaskedLocallyConnected2D
@@ -299,3 +302,32 @@ def test_a_package_that_fails_ends_with_its_last_line(monkeypatch, tmp_path):
     ) as raised:
         tfmot.two_by_four_mask(small(), "f", progress=False)
     assert "\n" not in str(raised.value)
+
+
+@needs_tfmot
+def test_the_criterion():
+    rng = np.random.default_rng(0)
+    weights = {kind: rng.normal(size=LAYERS[kind][2]).astype("float32") for kind in (0, 4)}
+    model = network(list(weights.items()))
+    mask = criterion("tfmot").mask(model, "layer_0", Fraction(1, 4))
+    np.testing.assert_array_equal(mask, naive_magnitude_mask(weights[0], 1 / 4))
+    mask = criterion("tfmot,pattern=2:4").mask(model, "layer_1", Fraction(1, 2))
+    np.testing.assert_array_equal(mask, naive_two_by_four_mask(weights[4]))
+    layer = model.get_layer("layer_1")
+    layer.assign_mask(rng.random(layer.kernel.shape) < 0.5)
+    with pytest.raises(ValueError, match="'layer_1' is sparse already"):
+        criterion("tfmot").mask(model, "layer_1", 0.1)
+    with pytest.raises(ValueError, match="keeps 1/2 of a layer, not 0.1"):
+        criterion("tfmot,pattern=2:4").mask(model, "layer_0", 0.1)
+    with pytest.raises(ValueError, match="single weights only"):
+        criterion("tfmot").check(block=4)
+    with pytest.raises(ValueError, match="must be 'magnitude' or '2:4', got '1:2'"):
+        criterion("tfmot,pattern=1:2").check()
+    with pytest.raises(ValueError, match=r"--sparsify=1/4-f:tfmot,pattern=2:4: .* 1/2 of a layer"):
+        Experiment(steps=1, retrain_steps=1, sparsify=["1/4-f:tfmot,pattern=2:4"]).check()
+
+
+def test_the_criterion_without_the_package(monkeypatch):
+    monkeypatch.setattr(tfmot.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="--criterion=tfmot: .* is not installed: pip install"):
+        Experiment(steps=1, retrain_steps=1, sparsify=["1/4-f"], criterion="tfmot").check()

@@ -1,44 +1,29 @@
 """train.py as a user runs it, on a tiny network and a few rendered faces."""
 
+import functools
 import json
 import os
-import pathlib
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from programs import ROOT, program
 
 from sparseface_tf.experiment import Experiment
 from sparseface_tf.sparsify import load_masks
 from sparseface_tf.stages import Stages
 
-ROOT = pathlib.Path(__file__).parent.parent
+train = functools.partial(program, "train.py")
 TINY = [
     "--study", "--width=48", "--width_multiplier=0.125",
     "--identities=12", "--images_per_identity=6", "--held_out=5", "--held_out_pairs=40",
     "--steps=5", "--retrain_steps=4", "--epochs=0", "--retrain_epochs=0", "--pairs=4",
     "--checkpoint_steps=3", "--correlation_images=16", "--deterministic",
 ]  # fmt: skip
-
-
-def train(*arguments, wait=True):
-    process = subprocess.Popen(
-        [sys.executable, "train.py", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if not wait:
-        return process
-    output, _ = process.communicate(timeout=600)
-    return process.returncode, output
 
 
 def arrays(path):

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sparseface_tf.verification import best_threshold, verification_accuracy
 
 
 @settings(max_examples=200, deadline=None)
+@example([(-1.0, False), (-0.9999999999999999, True)])
 @given(
     data=st.lists(
         st.tuples(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]) | st.floats(-1, 1), st.booleans()),

@@ -117,8 +117,12 @@ class Criterion:
         """
         return MaskCallback(self, layer, sparsity, batches, done=done, **options)
 
-    def check(self, block=1):
-        """Raises ValueError, in one line, if the criterion cannot do what is asked here."""
+    def check(self, block=1, sparsity=None):
+        """Raises ValueError, in one line, if the criterion cannot do what is asked here.
+
+        Args:
+            block, sparsity: as in `select`; None if S is not known yet.
+        """
         if block > 1 and not self.blocks:
             raise ValueError(
                 f"criterion '{self.name}' keeps single weights only: it cannot be combined with "
@@ -132,7 +136,7 @@ class Criterion:
             )
 
     def _scores_and_mask(self, model, layer_name, sparsity, batches, block, seed, progress):
-        self.check(block)
+        self.check(block, sparsity)
         if self.images and batches is None:
             raise ValueError(
                 f"criterion '{self.name}' looks at {self.images.replace('_', '-')} images: give it "
@@ -164,7 +168,7 @@ class MaskCallback(keras.callbacks.Callback):
         self, criterion, layer, sparsity, batches=None, *, done=None, block=1, seed=0, progress=True
     ):
         super().__init__()
-        criterion.check(block)
+        criterion.check(block, sparsity)
         self.criterion, self.layer, self.sparsity = criterion, layer, sparsity
         self.batches, self.done = batches, done
         self.options = dict(block=block, seed=seed, progress=progress)

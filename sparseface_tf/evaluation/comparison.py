@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import scipy.stats
 
+from sparseface_tf.evaluation.bootstrap import interval_of_share
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -29,6 +31,32 @@ class Comparison:
     difference: float
     interval: tuple
     p_value: float
+
+
+def compare(first, second, right, other_right, identities):
+    """The `Comparison` of two runs on the same pairs.
+
+    Args:
+        first, second: names of the runs.
+        right, other_right: bool arrays (p,), whether each decides the pair rightly.
+        identities: integer array (p, 2), of both images.
+
+    Raises:
+        ValueError: if the two are not of the same pairs.
+    """
+    p_value = mcnemar(right, other_right)
+    right, other_right = np.asarray(right, bool), np.asarray(other_right, bool)
+    return Comparison(
+        first=first,
+        second=second,
+        only_first=int((right & ~other_right).sum()),
+        only_second=int((other_right & ~right).sum()),
+        both=int((right & other_right).sum()),
+        neither=int((~right & ~other_right).sum()),
+        difference=float(right.mean() - other_right.mean()),
+        interval=interval_of_share(right.astype(float) - other_right, identities),
+        p_value=p_value,
+    )
 
 
 def mcnemar(right, other_right):

@@ -1,7 +1,6 @@
 """The report of an evaluation as one HTML file that needs no other."""
 
 import base64
-import importlib.resources
 import io
 import re
 import xml.etree.ElementTree as ElementTree
@@ -19,7 +18,7 @@ TEMPLATE = "page.html.j2"
 _QUALITY = 85  # of the hard pairs' JPEGs
 _LARGEST = 160  # pixels, of their longer side
 
-_NUMERIC = re.compile(r"[-+−±<\[\](),.:·%e⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d\s]*|n/a|–")
+_NUMERIC = re.compile(r"[-+−±<\[\](),.:·%e⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d\s]*|n/a|[–—]")
 
 
 def write_page(path, sections, *, title, command, facts):
@@ -52,19 +51,44 @@ def write_page(path, sections, *, title, command, facts):
         }
         for name, section in zip(plots.slugs(sections), sections)
     ]
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(jpeg=jpeg_uri, score=_score, breakable=_breakable)
-    environment.tests["numeric"] = lambda text: bool(_NUMERIC.fullmatch(text))
-    text = importlib.resources.files(__package__).joinpath(TEMPLATE).read_text("utf-8")
-    page = environment.from_string(text).render(
+    write_html(
+        path,
+        __package__,
+        TEMPLATE,
         title=title,
         command=command,
         facts=facts,
+        contents=[(part["id"], part["section"].title) for part in shown],
         sections=shown,
         summary=tables.summary_table(sections),
     )
+
+
+def write_html(path, package, template, **content):
+    """Writes a page in the look of all reports.
+
+    Args:
+        path: the HTML file; it is there wholly or not at all.
+        package: name of the package that the template is in.
+        template: name of one that extends base.html.j2.
+        **content: what it is rendered with; base.html.j2 needs `title`, `command`, `facts`, a list
+            of (label, text), and `contents`, a list of (id, text) of what the page links to.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader(name, "") for name in (package, __package__)]
+        ),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(jpeg=jpeg_uri, score=_score, breakable=_breakable)
+    environment.tests["numeric"] = lambda text: bool(_NUMERIC.fullmatch(text))
+    page = environment.get_template(template).render(**content)
     # Names of files need not be valid Unicode.
     write_atomically(path, lambda file: file.write(page.encode("utf-8", "replace")))
 

@@ -121,7 +121,7 @@ def _rates(curves, look, x_label, y_label):
         # From one false accept of the test that has most pairs on.
         panel.set_xlim(min(0.1, *(far.min() for _, far, _ in curves if len(far))), 1)
         _zoom(panel, np.concatenate([rate for *_, rate in curves]))
-        _legend(figure, lines, [run.name for run, *_ in curves])
+        legend_below(figure, lines, [run.name for run, *_ in curves])
     return figure
 
 
@@ -175,7 +175,7 @@ def plot_det(runs, look=None):
             run.name if len(far) else f"{run.name} (FRR 0 wherever FAR is above 0)"
             for run, far, _ in curves
         ]
-        _legend(figure, lines, names)
+        legend_below(figure, lines, names)
     return figure
 
 
@@ -242,7 +242,7 @@ def plot_cmc(runs, look=None):
         panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_major_formatter(FuncFormatter(lambda rank, _: f"{rank:,.0f}"))
         _zoom(panel, np.concatenate([rate[:end] for *_, rate in curves]))
-        _legend(figure, lines, [run.name for run, *_ in curves])
+        legend_below(figure, lines, [run.name for run, *_ in curves])
     return figure
 
 
@@ -272,7 +272,7 @@ def plot_histograms(runs):
     columns = min(len(runs), 2)
     rows = math.ceil(len(runs) / columns)
     with matplotlib.rc_context({**LOOK, "axes.grid": False, "axes.spines.left": False}):
-        figure = _figure(4.1 * columns, 2.3 * rows + 0.4)
+        figure = new_figure(4.1 * columns, 2.3 * rows + 0.4)
         panels = figure.subplots(rows, columns, squeeze=False)
         for panel in panels.ravel()[len(runs):]:
             panel.set_axis_off()
@@ -309,11 +309,12 @@ def plot_histograms(runs):
 
 
 def _panel():
-    figure = _figure(WIDTH, HEIGHT)
+    figure = new_figure(WIDTH, HEIGHT)
     return figure, figure.subplots()
 
 
-def _figure(width, height):
+def new_figure(width, height):
+    """An empty figure of so many inches whose parts make room for each other."""
     margins = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
     return Figure(figsize=(width, height), layout=margins)
 
@@ -335,7 +336,7 @@ def _zoom(panel, rates):
     panel.set_ylim(low - margin, high + margin)
 
 
-def _legend(figure, lines, names):
+def legend_below(figure, lines, names):
     """A legend below the plot, where it hides nothing; the figure grows by its height."""
     columns = 2 if max(map(len, names)) <= 36 and len(names) > 1 else 1
     rows = math.ceil(len(names) / columns)

@@ -17,7 +17,7 @@ from pipelines.regions import WHOLE_FACE, crop_region
 from pipelines.sources import open_faces
 from sparseface_tf.evaluation import blufr, identification, ijba, lfw, metrics, pairs, ytf
 from sparseface_tf.evaluation.bootstrap import interval_of_share
-from sparseface_tf.evaluation.comparison import Comparison, mcnemar
+from sparseface_tf.evaluation.comparison import compare
 from sparseface_tf.evaluation.section import Hardest, HardPair, Number, Run
 
 
@@ -128,7 +128,7 @@ class _Pairs:
         """
         people = self.test.labels[self.test.pairs]
         return [
-            _comparison(a, b, people)
+            compare(a.run.name, b.run.name, a.right, b.right, people)
             for i, a in enumerate(found)
             for b in found[i + 1 :]
             if a.run.system == b.run.system or a.run.scorer == b.run.scorer
@@ -461,18 +461,3 @@ def _pair_numbers(result):
         far = f"{rate.pooled.far:g}"
         numbers[f"TAR at FAR {far}"] = Number(rate.pooled.rate, interval=interval(far), over=over)
     return numbers
-
-
-def _comparison(a, b, people):
-    """`Comparison` of two `Found` on the same pairs of people, integers (p, 2)."""
-    return Comparison(
-        first=a.run.name,
-        second=b.run.name,
-        only_first=int((a.right & ~b.right).sum()),
-        only_second=int((b.right & ~a.right).sum()),
-        both=int((a.right & b.right).sum()),
-        neither=int((~a.right & ~b.right).sum()),
-        difference=float(a.right.mean() - b.right.mean()),
-        interval=interval_of_share(a.right.astype(float) - b.right, people),
-        p_value=mcnemar(a.right, b.right),
-    )

@@ -197,9 +197,9 @@ def markdown_summary(sections):
         facts = "".join(f"* {_escaped(fact)}\n" for fact in section.facts)
         text += facts + "\n" * bool(facts) + _markdown(section_table(section))
         if section.comparisons:
-            text += "\nMcNemar's test:\n\n" + _rows(comparison_rows(section.comparisons))
+            text += "\nMcNemar's test:\n\n" + markdown_rows(comparison_rows(section.comparisons))
         for title, rows in section.tables.items():
-            text += f"\n{_escaped(title)}:\n\n" + _rows(rows)
+            text += f"\n{_escaped(title)}:\n\n" + markdown_rows(rows)
         text += f"\n{_escaped(section.how)}\n" if section.how else ""
     return text
 
@@ -215,7 +215,7 @@ def _markdown(table):
     said = "".join(f"* {_escaped(', '.join(of))}: {_escaped(text)}\n" for text, of in notes.items())
     bold = {(r, c) for r, row in enumerate(table.rows, 1) for c, cell in enumerate(row[2], 2)
             if cell and cell.best}
-    return _rows(rows, bold) + "\n" * bool(said) + said
+    return markdown_rows(rows, bold) + "\n" * bool(said) + said
 
 
 def _plain(cell):
@@ -225,7 +225,7 @@ def _plain(cell):
     return " ".join(filter(None, (cell.value, cell.interval, remark)))
 
 
-def _rows(rows, bold=()):
+def markdown_rows(rows, bold=()):
     """A Markdown table of any strings; `bold` are (row, column) of those to stress."""
     cells = [[_escaped(text) for text in row] for row in rows]
     for row, column in bold:

@@ -7,6 +7,7 @@ from sparseface_tf.sparsify.correlations import network_correlations
 from sparseface_tf.sparsify.geometry import layer_geometry
 from sparseface_tf.sparsify.geometry import layer_kind
 from sparseface_tf.sparsify.geometry import output_positions
+from sparseface_tf.sparsify.kept_inputs import kept_input_correlation
 from sparseface_tf.sparsify.masks import sample_mask
 from sparseface_tf.sparsify.packing import load_masks
 from sparseface_tf.sparsify.packing import pack_mask

@@ -92,7 +92,7 @@ def network_correlations(
         wanted = {name: taps[name] for name, _, _ in tiles}
         label = f"correlations {number + 1}/{len(passes)}"
         read = 0
-        for activations in _forward(model, wanted, images, batch_size, progress and label):
+        for activations in forward(model, wanted, images, batch_size, progress and label):
             read += len(next(iter(activations.values()))[0])
             for name, statistic in statistics:
                 statistic.update(*activations[name])
@@ -152,7 +152,7 @@ def _only_consumer(model, layer):
     return readers[0] if len(readers) == 1 else None
 
 
-def _forward(model, taps, images, batch_size, label):
+def forward(model, taps, images, batch_size, label):
     """Yields {name: (inputs, outputs)} arrays, batch by batch; runs no deeper than needed."""
     submodel = keras.Model(model.inputs, taps)
     if keras.backend.backend() == "tensorflow":

@@ -1,0 +1,1 @@
+"""The comparisons behind the paper's tables and figures, run and set beside the published ones."""

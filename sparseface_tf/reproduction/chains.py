@@ -1,0 +1,84 @@
+"""What a row of a table needs: the stages of one run, up to the network that is tested."""
+
+import dataclasses
+import re
+
+from sparseface_tf.criteria import criteria
+
+# DeepID2+ of flags/deepid2plus.cfg, its maps multiplied by the width of the scale.
+_DEEPID2PLUS = dict(
+    network="deepid2plus", study=False, width=0, branches=["pool1", "pool2", "pool3"]
+)
+# Settings in which chains of one scale and seed differ.
+OWN = ("sparsify", "from_scratch", "criteria_file", *_DEEPID2PLUS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """The stages that lead to a network.
+
+    Attributes:
+        stages: tuple of strings as of --sparsify, first stage first; () is the dense network.
+        from_scratch: whether the last stage begins with new weights (Table 7).
+        network: as of --network.
+    """
+
+    stages: tuple = ()
+    from_scratch: bool = False
+    network: str = "baseline"
+
+    @property
+    def name(self):
+        """Name of its folder, such as "1_256-f+1_128-5b_obd"."""
+        parts = [] if self.network == "baseline" else [self.network]
+        parts += self.stages or ["dense"]
+        parts += ["from_scratch"] if self.from_scratch else []
+        return "+".join(re.sub("[^A-Za-z0-9.,=-]", "_", part) for part in parts)
+
+    @property
+    def title(self):
+        """What a reader calls it, such as "1/256-f 1/128-5b:obd"."""
+        title = " ".join(self.stages) or "dense"
+        title += ", from scratch" if self.from_scratch else ""
+        return title if self.network == "baseline" else f"{self.network} {title}"
+
+    def before(self):
+        """The chain without its last stage, which it goes on from; None for a dense network."""
+        if not self.stages:
+            return None
+        return dataclasses.replace(self, stages=self.stages[:-1], from_scratch=False)
+
+    def ends(self):
+        """The chains that end at each of its stages: the dense one first, itself last."""
+        before = self.before()
+        return [*(before.ends() if before else []), self]
+
+    def experiment(self, settings, seed, output):
+        """The `Experiment` that trains it.
+
+        Args:
+            settings: `Experiment` of the scale.
+            seed: integer.
+            output: folder of the run.
+        """
+        changed = dict(sparsify=list(self.stages), from_scratch=self.from_scratch)
+        if self.network == "deepid2plus":
+            changed.update(_DEEPID2PLUS)
+        if not self._own_criteria():
+            # Else a run would not be found again once a file of criteria is given.
+            changed["criteria_file"] = ""
+        return dataclasses.replace(settings, **changed, seed=seed, output=output)
+
+    def _own_criteria(self):
+        """Whether one of its criteria is from a user's file."""
+        own = own_criteria()
+        return any(text.partition(":")[2].partition(",")[0] in own for text in self.stages)
+
+
+def own_criteria():
+    """Names of the criteria that a user's file has defined."""
+    return [
+        name
+        for name, criterion in criteria().items()
+        if not criterion.__module__.startswith("sparseface_tf.")
+    ]

@@ -1,0 +1,144 @@
+"""Numbers that were measured once a seed, and what their spread allows to say."""
+
+import dataclasses
+
+import numpy as np
+import scipy.stats
+
+from sparseface_tf.evaluation.bootstrap import LEVEL
+from sparseface_tf.evaluation.comparison import compare
+
+# Of the interval of a single seed.
+OVER_PAIRS = "the pairs of one seed, bootstrap over identities"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A number over seeds.
+
+    Attributes:
+        values: dict from seed to the number, at least one.
+        mean: of them.
+        standard_error: of the mean, standard deviation (n - 1) / sqrt(n); None for one seed.
+        interval: (low, high), 95 %: of Student's t over seeds; for one seed what its pairs allow
+            to say, or None.
+        over: what the interval is of, or "".
+    """
+
+    values: dict
+    mean: float
+    standard_error: float | None
+    interval: tuple | None
+    over: str
+
+    @classmethod
+    def of(cls, values, interval=None, over="", parts="seeds"):
+        """The measure from a dict of values by seed.
+
+        Args:
+            values: dict, at least one.
+            interval, over: what is known of a single value.
+            parts: what several are of, if not seeds.
+        """
+        numbers = np.asarray(list(values.values()), np.float64)
+        mean, n, error = float(numbers.mean()), len(numbers), None
+        if n > 1:
+            error = float(numbers.std(ddof=1) / np.sqrt(n))
+            half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
+            interval, over = (mean - half, mean + half), f"{n} {parts}, Student's t"
+        return cls(dict(values), mean, error, interval, over if interval else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Paired:
+    """Two networks on the same pairs, over the seeds that both have.
+
+    Attributes:
+        first, second: names of the networks.
+        comparisons: dict from seed to `sparseface_tf.evaluation.comparison.Comparison`.
+        difference: `Measure` of the share of right decisions of the first less the second's.
+    """
+
+    first: str
+    second: str
+    comparisons: dict
+    difference: Measure
+
+    @property
+    def only_first(self):
+        """Pairs that only the first decides rightly, summed over seeds."""
+        return sum(one.only_first for one in self.comparisons.values())
+
+    @property
+    def only_second(self):
+        """Pairs that only the second decides rightly, summed over seeds."""
+        return sum(one.only_second for one in self.comparisons.values())
+
+
+def paired(first, second, scores, other_scores):
+    """Compares two networks, each seed's with its own counterpart.
+
+    Args:
+        first, second: names of the networks.
+        scores, other_scores: of the two, dicts from seed to the arrays that a stage leaves of a
+            test, by name.
+
+    Returns:
+        A `Paired`; None if they have no seed in common.
+
+    Raises:
+        ValueError: if they were not tested on the same pairs.
+    """
+    comparisons = {}
+    for seed in sorted(scores.keys() & other_scores.keys()):
+        one, other = scores[seed], other_scores[seed]
+        if not np.array_equal(one["identities"], other["identities"]):
+            raise ValueError(f"{first} and {second} were tested on different pairs (seed {seed}).")
+        comparisons[seed] = compare(
+            first, second, one["right"], other["right"], one["identities"]
+        )
+    if not comparisons:
+        return None
+    differences = {seed: one.difference for seed, one in comparisons.items()}
+    only = next(iter(comparisons.values()))
+    difference = Measure.of(differences, only.interval, OVER_PAIRS)
+    return Paired(first, second, comparisons, difference)
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A difference that the paper found, and what was found here.
+
+    Attributes:
+        text: such as "correlation above magnitude on 5b".
+        difference: `Measure`, above 0 where it is as the paper says; None if nothing was measured.
+        published: the paper's, or None where it gives no figure.
+        scale: 100 for shares, which are told in points; else 1.
+        equal: whether the paper says that there is no difference.
+    """
+
+    text: str
+    difference: Measure | None
+    published: float | None = None
+    scale: int = 100
+    equal: bool = False
+
+    @property
+    def verdict(self):
+        """"holds" or "does not hold" where the interval excludes 0, else what is open.
+
+        What one seed shows another may contradict, so that of a single one says so.
+        """
+        if self.difference is None:
+            return "not measured"
+        once = " for this seed" if len(self.difference.values) == 1 else ""
+        mean, interval = self.difference.mean, self.difference.interval
+        if self.equal:
+            apart = interval is not None and not interval[0] <= 0 <= interval[1]
+            return f"does not hold exactly{once}" if apart else "not contradicted"
+        if interval is not None and interval[0] > 0:
+            return f"holds{once}"
+        if interval is not None and interval[1] < 0:
+            return f"does not hold{once}"
+        sign = "agrees" if mean > 0 else "does not agree" if mean < 0 else "is none"
+        return f"not decided, the sign {sign}"

@@ -1,0 +1,163 @@
+"""The runs of all chains and seeds: where they lie, what is finished, and training the rest."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+
+from pipelines.files import read_json, write_json
+from sparseface_tf.experiment import SETTINGS
+from sparseface_tf.reproduction.chains import OWN
+from sparseface_tf.session import own_session
+from sparseface_tf.sparsify.packing import load_masks
+from sparseface_tf.stages import Stages
+
+
+class Runs:
+    """The folder of a reproduction: FOLDER/seed0/dense, FOLDER/seed0/1_256-f, …
+
+    Each is a run as train.py leaves it. Stages that a shorter chain has trained are there as hard
+    links, so that every network is trained once a seed.
+
+    Args:
+        folder: of all runs.
+        seeds: the seeds that are asked for, a sequence of integers.
+    """
+
+    def __init__(self, folder, seeds):
+        self.folder, self.seeds = os.path.expanduser(folder), seeds
+        self._opened = {}
+
+    def of(self, chain, seed):
+        """Folder of a run."""
+        return os.path.join(self.folder, f"seed{seed}", chain.name)
+
+    def stage(self, chain, seed, *names):
+        """Folder of the last stage of a chain, or a file in it."""
+        return os.path.join(self.of(chain, seed), f"stage{len(chain.stages)}", *names)
+
+    def finished(self, chain, seed):
+        """Whether the network at a chain's end is there."""
+        return os.path.exists(self.stage(chain, seed, "metrics.json"))
+
+    def seeds_of(self, chain):
+        """The seeds, of those asked for, whose network is finished, a list."""
+        return [seed for seed in self.seeds if self.finished(chain, seed)]
+
+    def settings(self, chain, seed):
+        """The settings of a run, a dict."""
+        return read_json(os.path.join(self.of(chain, seed), SETTINGS))
+
+    def metrics(self, chain, seed):
+        """What a finished network's metrics.json holds, a dict."""
+        return read_json(self.stage(chain, seed, "metrics.json"))
+
+    def pairs(self, chain, seed, test):
+        """Scores and decisions of a finished network on "test", "held_out" or "training".
+
+        Returns:
+            Dict of arrays: "scores" float32 (p,), "right" and "same" bool (p,), "folds" int (p,),
+            "identities" int32 (p, 2).
+        """
+        with np.load(self.stage(chain, seed, "scores.npz")) as arrays:
+            names = [name for name in arrays.files if name.startswith(f"{test}/")]
+            return {name.partition("/")[2]: arrays[name] for name in names}
+
+    def connections(self, chain, seed):
+        """Inputs that a neuron of the last sparse layer keeps on average, and has in all."""
+        stage = chain.stages[-1].partition(":")[0]
+        mask = load_masks(self.stage(chain, seed, "masks.npz"))[stage.rpartition("-")[2]]
+        # Axes before the inputs are the positions of a locally connected layer.
+        neurons = mask.shape[-1] * (mask.shape[0] * mask.shape[1] if mask.ndim == 6 else 1)
+        return np.count_nonzero(mask) / neurons, mask.size // neurons
+
+    def history(self, chain, seed):
+        """Losses along the training of the last stage, a list of dicts."""
+        with open(self.stage(chain, seed, "history.jsonl"), encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def check(self, chain, seed, settings):
+        """Raises ValueError if the run is there with other settings."""
+        experiment = chain.experiment(settings, seed, self.of(chain, seed))
+        experiment.check()
+        path = os.path.join(experiment.output, SETTINGS)
+        if os.path.exists(path):
+            experiment.claim()
+
+    def check_alike(self, finished):
+        """Raises ValueError if runs differ in more than the rows of a table do.
+
+        Args:
+            finished: list of (chain, seed).
+        """
+        first = None
+        for chain, seed in finished:
+            settings = self.settings(chain, seed)
+            settings = {name: settings[name] for name in settings if name not in (*OWN, "seed")}
+            # Networks may take the same region in different sizes.
+            settings["regions"] = {
+                name: value
+                for name, value in settings["regions"].items()
+                if name not in ("height", "width")
+            }
+            first = first or settings
+            if settings != first:
+                differing = [name for name in settings if settings[name] != first.get(name)]
+                raise ValueError(
+                    f"{self.of(chain, seed)} was trained with another --{differing[0]} than "
+                    f"{self.of(*finished[0])}: tables are of runs that are alike."
+                )
+
+    def train(self, chain, seed, settings):
+        """Trains the last stage of a chain, those before it being finished.
+
+        Args:
+            chain: a `Chain`.
+            seed: integer.
+            settings: `Experiment` of the scale.
+
+        Raises:
+            ValueError, OSError: with one line that says what to change.
+        """
+        experiment = chain.experiment(settings, seed, self.of(chain, seed))
+        if not os.path.exists(os.path.join(experiment.output, SETTINGS)):
+            if chain.before() is not None:
+                self.check(chain.before(), seed, settings)
+            self._begin(chain, seed, experiment)
+        with own_session():
+            self.prepared(experiment).run()
+
+    def prepared(self, experiment):
+        """`Stages` of a run, prepared; the images are checked once for all runs on them."""
+        stages = Stages(experiment, self._opened)
+        stages.prepare()
+        return stages
+
+    def _begin(self, chain, seed, experiment):
+        """Makes the folder of a run, with the stages that the chain before it has finished.
+
+        A kill leaves no half of them: the folder gets its name when it is whole.
+        """
+        partial = os.path.join(os.path.dirname(experiment.output), f".{chain.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        os.makedirs(partial)
+        write_json(os.path.join(partial, SETTINGS), experiment.description())
+        before = chain.before()
+        if before is not None:
+            source = self.of(before, seed)
+            for number in range(len(chain.stages)):
+                shutil.copytree(
+                    os.path.join(source, f"stage{number}"),
+                    os.path.join(partial, f"stage{number}"),
+                    copy_function=_link,
+                )
+        os.rename(partial, experiment.output)
+
+
+def _link(source, target):
+    """A hard link, or a copy where there is none. Runs replace finished files, never edit them."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

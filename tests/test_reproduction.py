@@ -1,0 +1,559 @@
+"""Tables from runs: which networks they need, what they compute of them, and one run to the end."""
+
+import dataclasses
+import functools
+import html.parser
+import itertools
+import json
+import os
+import re
+import signal
+import time
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings as limits, strategies as st
+from programs import program
+from published import ijba_set, lfw_set, pictures
+
+from pipelines.files import write_json
+from sparseface_tf.experiment import Experiment
+from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.reproduction import published
+from sparseface_tf.reproduction.chains import Chain
+from sparseface_tf.reproduction.measures import Claim, Measure, paired
+from sparseface_tf.reproduction.reproducer import Reproducer, Reproduction
+from sparseface_tf.reproduction.runs import Runs
+from sparseface_tf.reproduction.tables import TABLES
+from sparseface_tf.reproduction.tables.ranks import magnitude_ranks
+from sparseface_tf.sparsify import kept_input_correlation, load_masks, save_masks
+
+reproduce = functools.partial(program, "reproduce.py")
+F = Chain(("1/256-f",))
+PAIRS = 200
+
+
+def reproducer(folder, tables, **options):
+    settings = Experiment(output=str(folder), study=True, width=48, steps=8, retrain_steps=6)
+    return Reproducer(Reproduction(table=tables, **options), settings)
+
+
+# === Chains ===
+
+
+def test_a_chain_names_its_folder_and_knows_what_it_goes_on_from():
+    chain = Chain(("1/256-f", "1/128-5b:obd,draws=2"), from_scratch=True)
+    assert chain.name == "1_256-f+1_128-5b_obd,draws=2+from_scratch"
+    assert chain.title == "1/256-f 1/128-5b:obd,draws=2, from scratch"
+    assert chain.ends() == [Chain(), F, chain]
+    assert Chain(network="deepid2plus").name == "deepid2plus+dense"
+    experiment = Chain(network="deepid2plus").experiment(Experiment(study=True, steps=1), 3, "x")
+    experiment.check()
+    assert (experiment.seed, experiment.network, experiment.output) == (3, "deepid2plus", "x")
+
+
+@pytest.mark.parametrize(
+    "tables, networks",
+    [
+        # dense, f, 5b, 4b, 5a twice, DeepID2+; dense re-trained three times.
+        (["3"], 10),
+        (["4"], 8),
+        # dense; at each of three layers three selections, one of which goes on.
+        (["5"], 10),
+        (["6"], 2),
+        (["7"], 7),
+        (["8"], 13),
+        # What Table 8 has beyond Table 5: three criteria at three layers.
+        (["5", "8"], 19),
+        (["figure1"], 4),
+    ],
+)
+def test_networks_that_rows_share_are_trained_once(tables, networks, tmp_path):
+    one = reproducer(tmp_path, tables)
+    one.prepare()
+    assert len(one.chains) == networks
+    names = [chain.name for chain in one.chains]
+    assert len(set(names)) == networks
+    for chain in one.chains:
+        before = chain.before()
+        assert before is None or names.index(before.name) < names.index(chain.name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_can_be_added_and_left_out(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from sparseface_tf.criteria.magnitude import Magnitude\n"
+        "class Mine(Magnitude):\n    name = 'mine_of_the_tables'\n"
+    )
+    one = reproducer(tmp_path, ["8"], criteria=["correlation"])
+    one.settings.criteria_file = str(tmp_path / "mine.py")
+    one.prepare()
+    titles = [chain.title for chain in one.chains]
+    assert "1/256-f 1/128-5b:mine_of_the_tables" in titles and len(titles) == 7
+    mine, plain = (
+        chain.experiment(one.settings, 0, "x").criteria_file for chain in (one.chains[2], F)
+    )
+    assert (mine, plain) == (str(tmp_path / "mine.py"), "")
+    one = reproducer(tmp_path, ["3"], controls=False)
+    one.prepare()
+    assert len(one.chains) == 7
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(table=[]), "No table: give --table, of 3, 4"),
+        (dict(table=["2"]), "--table=2: choose from 3, 4"),
+        (dict(table=["3"], seeds=0), "--seeds must be at least 1"),
+        (dict(table=["8"], criteria=["best"]), "--criteria=best: there is no criterion 'best'"),
+        (dict(table=["9"]), "give --ijba_data"),
+        (dict(table=["ensemble"]), "give --ensemble"),
+        (dict(table=["ensemble"], ensemble="nowhere"), "no nowhere"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(options, message, tmp_path):
+    one = Reproducer(Reproduction(**options), Experiment(output=str(tmp_path), steps=1))
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        one.prepare()
+    assert "\n" not in str(error.value)
+
+
+def test_published_figures_agree_where_tables_overlap():
+    for layers, last in enumerate(published.TABLE_8, 1):
+        stages = tuple(published.TABLE_8)[:layers]
+        accuracies = {
+            published.TABLE_3[stages][0],
+            published.TABLE_5[last]["λ = 0.75"][0],
+            published.TABLE_7[last][True][0],
+            published.TABLE_8[last]["correlation"],
+        }
+        assert len(accuracies) == 1
+    for kept, (ratio, accuracy) in published.TABLE_4.items():
+        stages = ("1/256-f", "1/128-5b") + ((f"{kept}-5a",) if kept != "1" else ())
+        assert published.TABLE_3.get(stages, (accuracy, ratio)) == (accuracy, ratio)
+
+
+# === Numbers ===
+
+
+def test_a_measure_is_the_mean_with_students_interval():
+    values = [0.81, 0.84, 0.80, 0.86]
+    one = Measure.of(dict(enumerate(values)))
+    mean = sum(values) / 4
+    error = (sum((v - mean) ** 2 for v in values) / 3 / 4) ** 0.5
+    assert one.mean == pytest.approx(mean) and one.standard_error == pytest.approx(error)
+    assert one.interval == pytest.approx((mean - 3.182446 * error, mean + 3.182446 * error))
+    alone = Measure.of({2: 0.5}, (0.4, 0.6), "what")
+    assert (alone.standard_error, alone.interval, alone.over) == (None, (0.4, 0.6), "what")
+
+
+def decisions(seed, share):
+    """What a stage leaves of a test, of the same pairs whatever the share of right decisions."""
+    people = np.random.default_rng(7).integers(40, size=(PAIRS, 2)).astype(np.int32)
+    right = np.random.default_rng(seed).random(PAIRS) < share
+    return {
+        "scores": np.zeros(PAIRS, np.float32),
+        "right": right,
+        "same": people[:, 0] == people[:, 1],
+        "folds": np.arange(PAIRS) % 10,
+        "identities": people,
+    }
+
+
+def test_networks_are_paired_seed_by_seed():
+    ours = {seed: decisions(seed, 0.9) for seed in (0, 1, 2)}
+    theirs = {seed: decisions(10 + seed, 0.7) for seed in (1, 2, 3)}
+    found = paired("a", "b", ours, theirs)
+    assert list(found.comparisons) == [1, 2]
+    only_first = only_second = 0
+    for seed in (1, 2):
+        here = there = 0
+        for right, other in zip(ours[seed]["right"], theirs[seed]["right"]):
+            here, there = here + (right and not other), there + (other and not right)
+        assert found.difference.values[seed] == pytest.approx((here - there) / PAIRS)
+        p_value = scipy.stats.binomtest(int(here), int(here + there)).pvalue
+        assert found.comparisons[seed].p_value == pytest.approx(p_value)
+        only_first, only_second = only_first + here, only_second + there
+    assert (found.only_first, found.only_second) == (only_first, only_second)
+    assert found.difference.over == "2 seeds, Student's t"
+    alone = paired("a", "b", ours, {0: theirs[1]})
+    assert "one seed" in alone.difference.over
+    assert alone.difference.interval == alone.comparisons[0].interval
+    assert paired("a", "b", ours, {9: theirs[1]}) is None
+    theirs[1]["identities"] = theirs[1]["identities"] + 1
+    with pytest.raises(ValueError, match=r"different pairs \(seed 1\)"):
+        paired("a", "b", ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "values, interval, equal, verdict",
+    [
+        ([0.1, 0.11, 0.12], None, False, "holds"),
+        ([-0.1, -0.11, -0.12], None, False, "does not hold"),
+        ([0.1, -0.09, 0.05], None, False, "not decided, the sign agrees"),
+        ([-0.1, 0.09, -0.05], None, False, "not decided, the sign does not agree"),
+        ([0.1], None, False, "not decided, the sign agrees"),
+        ([0.1], (0.05, 0.2), False, "holds for this seed"),
+        ([-0.1], (-0.2, -0.05), False, "does not hold for this seed"),
+        ([0.0], (-0.1, 0.1), False, "not decided, the sign is none"),
+        ([0.1], (0.05, 0.2), True, "does not hold exactly for this seed"),
+        ([0.1, -0.09, 0.05], None, True, "not contradicted"),
+        ([], None, False, "not measured"),
+    ],
+)
+def test_a_claim_holds_where_its_interval_excludes_zero(values, interval, equal, verdict):
+    measure = Measure.of(dict(enumerate(values)), interval) if values else None
+    assert Claim("a above b", measure, equal=equal).verdict == verdict
+
+
+@limits(max_examples=25, deadline=None)
+@given(
+    shape=st.sampled_from([(7, 3), (2, 2, 3, 4), (2, 1, 2, 2, 3, 2)]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_magnitude_ranks(shape, seed):
+    random = np.random.default_rng(seed)
+    kernel, mask = random.normal(size=shape), random.random(shape) < 0.4
+    positions = shape[:2] if len(shape) == 6 else ()
+    window = shape[len(positions) : -1]
+    for sign in (1, -1):
+        expected = []
+        for place in itertools.product(*map(range, positions)):
+            for neuron in range(shape[-1]):
+                column = [
+                    (sign * kernel[(*place, *tap, neuron)], mask[(*place, *tap, neuron)])
+                    for tap in itertools.product(*map(range, window))
+                ]
+                ordered = sorted((entry for entry in column if entry[0] > 0), reverse=True)
+                expected += [
+                    (rank + 0.5) / len(ordered)
+                    for rank, (_, kept) in enumerate(ordered)
+                    if kept
+                ]
+        assert sorted(magnitude_ranks(kernel, mask, sign)) == pytest.approx(sorted(expected))
+
+
+def test_correlation_among_the_inputs_that_a_neuron_keeps():
+    keras.utils.set_random_seed(0)
+    random = np.random.default_rng(0)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5, 2)),
+            MaskedConv2D(4, 3, activation="relu", name="conv"),
+            MaskedLocallyConnected2D(3, 2, activation="relu", name="local"),
+            keras.layers.Flatten(),
+            MaskedDense(5, name="dense"),
+        ]
+    )
+    # A map that is dead for all images.
+    model.get_layer("conv").bias.assign([0, 0, -1e3, 0])
+    images = random.normal(size=(70, 6, 5, 2)).astype(np.float32)
+    for name, below in (("local", "conv"), ("dense", "local")):
+        mask = random.random(model.get_layer(name).mask.shape) < 0.5
+        inside = keras.Model(model.inputs[0], model.get_layer(below).output)
+        inputs = keras.ops.convert_to_numpy(inside(images)).astype(np.float64)
+        if name == "local":
+            rows, columns = mask.shape[:2]
+            # Of each position its window, flattened as the kernel is.
+            windows = [
+                inputs[:, y : y + 2, x : x + 2].reshape(70, -1)
+                for y in range(rows)
+                for x in range(columns)
+            ]
+            kept = mask.reshape(rows * columns, -1, mask.shape[-1])
+        else:
+            windows, kept = [inputs.reshape(70, -1)], mask[None]
+        coefficients = []
+        for window, neurons in zip(windows, kept):
+            for neuron in range(neurons.shape[-1]):
+                seen = [c for c in np.flatnonzero(neurons[:, neuron]) if window[:, c].std() > 0]
+                for a, b in itertools.combinations(seen, 2):
+                    coefficients.append(np.corrcoef(window[:, a], window[:, b])[0, 1])
+        found = kept_input_correlation(model, name, images, mask, batch_size=32)
+        assert found == pytest.approx(np.mean(coefficients), abs=1e-4)
+        assert kept_input_correlation(model, name, images, np.zeros_like(mask)) is None
+    with pytest.raises(ValueError, match="is a convolution"):
+        kept_input_correlation(model, "conv", images)
+
+
+# === Tables of runs ===
+
+
+def made_run(folder, chain, seed, accuracy, **changed):
+    """A finished run as Stages leaves it, as far as tables look at it."""
+    runs = Runs(folder, range(9))
+    settings = chain.experiment(
+        Experiment(study=True, width=48, steps=8, retrain_steps=6), seed, runs.of(chain, seed)
+    )
+    write_json(
+        os.path.join(*_made(settings.output), "experiment.json"), settings.description() | changed
+    )
+    stage = runs.stage(chain, seed)
+    pairs = decisions(100 * seed + int(1e4 * accuracy), accuracy)
+    os.makedirs(stage)
+    np.savez(
+        os.path.join(stage, "scores.npz"),
+        **{f"{test}/{key}": pairs[key] for test in ("test", "training") for key in pairs},
+    )
+    verified = {"accuracy": float(pairs["right"].mean())}
+    metrics = {
+        "parameters": 1000,
+        "parameters_kept": 1000 - 100 * len(chain.stages),
+        "compression_ratio": 1 - 0.1 * len(chain.stages),
+        "verification": {"test": verified, "training": verified},
+    }
+    if chain.stages:
+        metrics["mean_abs_correlation"] = {"before": 0.1, "after": 0.2 + 0.01 * seed}
+        layer = chain.stages[-1].partition(":")[0].rpartition("-")[2]
+        save_masks(os.path.join(stage, "masks.npz"), {layer: np.eye(8, dtype=bool)})
+    lines = [{"step": step, "f_identity_loss": 7 - step} for step in range(1, 5)]
+    with open(os.path.join(stage, "history.jsonl"), "w") as file:
+        file.write("".join(json.dumps(line) + "\n" for line in lines))
+    write_json(os.path.join(stage, "metrics.json"), metrics)
+    return verified["accuracy"]
+
+
+def _made(folder):
+    os.makedirs(folder, exist_ok=True)
+    return (folder,)
+
+
+def cells(markdown, number=0):
+    """The rows of a Markdown table, lists of strings."""
+    tables = re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE)
+    lines = tables[number].splitlines()
+    split = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    return [[cell.strip() for cell in row] for row in [split[0], *split[2:]]]
+
+
+class _Links(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [
+            value
+            for name, value in attributes
+            if name in ("src", "href", "xlink:href") and not value.startswith(("#", "data:"))
+        ]
+
+
+def test_a_table_of_the_runs_that_are_there(tmp_path, capsys):
+    accuracies = {}
+    for criterion, share in (("correlation", 0.9), ("magnitude", 0.6), ("obd", 0.85)):
+        own = "" if criterion == "correlation" else f":{criterion}"
+        chain = Chain(("1/256-f", f"1/128-5b{own}"))
+        # One that was stopped: one seed less.
+        for seed in range(2 if criterion == "obd" else 3):
+            value = made_run(tmp_path, chain, seed, share + 0.01 * seed)
+            accuracies.setdefault(criterion, []).append(value)
+    one = reproducer(tmp_path, ["8"], train=False)
+    one.prepare()
+    one.run()
+    printed = capsys.readouterr().out
+    text = (tmp_path / "table8.md").read_text()
+    assert text in printed
+    rows = {tuple(row[:2]): row for row in cells(text)[1:]}
+    assert len(rows) == 12
+    for criterion, values in accuracies.items():
+        mean, n = np.mean(values), len(values)
+        error = np.std(values, ddof=1) / n**0.5
+        row = rows["1/128-5b", criterion]
+        assert row[2] == f"{mean:.4f} ± {error:.4f}"
+        assert row[3] == f"{published.TABLE_8['1/128-5b'][criterion]:.4f}"
+        assert row[-1] == str(n)
+        if criterion == "correlation":
+            assert row[4] == "—"
+        else:
+            difference = 100 * np.mean(np.subtract(values, accuracies["correlation"][:n]))
+            assert row[4].startswith(f"{difference:+.2f} [".replace("-", "−"))
+    assert rows["1/128-5b", "brp"][2:] == ["—", "0.9902", "—", "—", "—", "0"]
+    claims = {row[0]: row[1:] for row in cells(text, 1)[1:]}
+    assert claims["1/128-5b: correlation above magnitude"][0] == "+0.11"
+    assert claims["1/128-5b: correlation above magnitude"][2:] == ["3", "holds"]
+    assert claims["1/256-f: obd above correlation"] == ["+0.07", "—", "0", "not measured"]
+    assert "inputs that a neuron keeps: 1/128-5b 1 of 8" in text
+
+    found = json.loads((tmp_path / "table8.json").read_text())
+    row = next(r for r in found["rows"] if r["network"] == "1/256-f 1/128-5b:magnitude")
+    assert list(row["measured"]["accuracy"]["values"].values()) == accuracies["magnitude"]
+    assert row["published"] == {"accuracy": 0.9912}
+    assert len(row["paired"]["comparisons"]) == 3
+
+    page = (tmp_path / "table8.html").read_text()
+    links = _Links()
+    links.feed(page)
+    assert not links.found and "<svg" in page and "not measured" in page
+    assert (tmp_path / "table8_accuracies.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("name", [n for n in TABLES if n not in ("ensemble", "figure1")])
+def test_tables_without_any_run_say_so(name, tmp_path, capsys):
+    options = dict(ijba_data="nowhere") if name == "9" else {}
+    one = reproducer(tmp_path, [name], train=False, **options)
+    one.prepare()
+    one.run()
+    assert "none is finished" in capsys.readouterr().out
+    text = (tmp_path / f"table{name}.md").read_text()
+    assert text.count("not measured") == text.count("| not measured ") and "paper" in text
+
+
+def test_learning_with_and_without_the_denser_network(tmp_path):
+    anew = dataclasses.replace(F, from_scratch=True)
+    ours = [made_run(tmp_path, F, seed, 0.9) for seed in (0, 1)]
+    theirs = [made_run(tmp_path, anew, seed, 0.7) for seed in (0, 1)]
+    one = reproducer(tmp_path, ["7"], seeds=2, train=False)
+    one.prepare()
+    one.run()
+    text = (tmp_path / "table7.md").read_text()
+    with_, without = cells(text)[1:3]
+    assert with_[:2] == ["1/256-f", "yes"] and without[:2] == ["1/256-f", "no"]
+    assert with_[5].startswith(f"{1 - np.mean(ours):.4f} ±") and with_[6] == "0.0207"
+    rise = 100 * np.mean(np.subtract(ours, theirs))
+    claims = {row[0]: row for row in cells(text, 1)[1:]}
+    smaller = claims["1/256-f: smaller error on the training set if pre-trained"]
+    assert smaller[1] == "+0.22" and smaller[2].startswith(f"+{rise:.2f} [")
+    assert (tmp_path / "table7_learning_curves.png").exists()
+
+
+def test_runs_that_differ_make_no_table(tmp_path):
+    made_run(tmp_path, Chain(), 0, 0.8)
+    # Of another network, which sees the region at another size.
+    made_run(tmp_path, Chain(network="deepid2plus"), 0, 0.8)
+    reproducer(tmp_path, ["3"], train=False).prepare()
+    made_run(tmp_path, F, 0, 0.8, epochs=3.0)
+    with pytest.raises(ValueError, match="another --epochs than"):
+        reproducer(tmp_path, ["3"], train=False).prepare()
+    with pytest.raises(ValueError, match="holds a run with other settings .*--epochs was 3.0"):
+        reproducer(tmp_path, ["3"]).prepare()
+
+
+def test_the_ensemble_of_runs_by_region(tmp_path):
+    for region, number in itertools.product(("face", "nose"), (0, 1)):
+        stage = tmp_path / region / f"stage{number}"
+        stage.mkdir(parents=True)
+        write_json(tmp_path / region / "experiment.json", {"region": region})
+        accuracy = 0.8 + 0.01 * number if region == "face" else 0.7 + 0.03 * number
+        write_json(stage / "metrics.json", {"verification": {"test": {"accuracy": accuracy}}})
+    evaluation = tmp_path / "evaluation"
+    evaluation.mkdir()
+    models = [f"{name}={tmp_path}/*/stage{n}" for n, name in enumerate(("dense", "sparse"))]
+    write_json(evaluation / "evaluation.json", {"models": models})
+    number = {"value": 0.85, "interval": [0.84, 0.86]}
+    runs = [{"system": "sparse", "scorer": "cosine", "numbers": {"accuracy": number}}]
+    write_json(evaluation / "report.json", {"protocols": {"lfw": {"runs": runs}}})
+    one = reproducer(tmp_path / "out", ["ensemble"], train=False, ensemble=str(evaluation))
+    one.prepare()
+    one.run()
+    text = (tmp_path / "out" / "ensemble.md").read_text()
+    assert cells(text)[1] == ["sparse, cosine", "0.8500 [0.8400, 0.8600]", "—", "—", "—"]
+    claim = cells(text, 1)[1]
+    half = 100 * 12.7062 * np.std([0.01, 0.03], ddof=1) / 2**0.5
+    assert claim[:2] == ["mean of sparse above that of dense", "+0.18"]
+    assert claim[2] == f"+2.00 [{2 - half:.2f}, {2 + half:.2f}] points".replace("-", "−")
+    singles = cells(text, 2)
+    assert singles[1:4] == [
+        ["face", "0.8000", "0.8100"],
+        ["nose", "0.7000", "0.7300"],
+        ["mean", "0.7500", "0.7700"],
+    ]
+
+
+def test_ijba_of_the_dense_and_the_sparse_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rendered = pictures(6, 4)
+    ijba_set(tmp_path / "ijba", rendered)
+    lfw_set(tmp_path / "train", rendered)
+    networks = [Chain(), Chain(tuple(published.TABLE_8))]
+    for chain in networks:
+        made_run(tmp_path / "runs", chain, 0, 0.8)
+        image = keras.Input((56, 48, 3))
+        pixels = keras.layers.Flatten()(keras.layers.AveragePooling2D(8)(image))
+        feature = keras.layers.Dense(6, activation="relu")(pixels)
+        path = os.path.join(Runs(tmp_path / "runs", [0]).stage(chain, 0), "model.keras")
+        keras.Model(image, feature).save(path)
+    options = dict(ijba_data=str(tmp_path / "ijba/images"), ijba_lists=str(tmp_path / "ijba"))
+    one = reproducer(tmp_path / "runs", ["9"], seeds=1, train=False, **options)
+    one.prepare()
+    table = one.tables[0]
+    table.measure(one.runs, 0, Experiment(data=str(tmp_path / "train")))
+    report = json.loads((tmp_path / "runs/seed0/ijba/report.json").read_text())
+    one.run()
+    rows = {tuple(row[:2]): row[2:] for row in cells((tmp_path / "runs/table9.md").read_text())}
+    assert rows["sparse, paper", "Joint Bayesian"] == ["0.927", "0.726", "0.46", ""]
+    found = report["protocols"]["ijba_verification"]["runs"]
+    assert len(found) == 4
+    for run in found:
+        rates = [run["numbers"][f"TAR at FAR {far}"]["value"] for far in ("0.1", "0.01", "0.001")]
+        assert rows[run["system"], run["scorer"]] == [*(f"{rate:.4f}" for rate in rates), "1"]
+    # Measured once.
+    table.measure(one.runs, 0, None)
+
+
+# === One run to the end ===
+
+
+def test_a_killed_reproduction_goes_on_and_shares_what_is_trained(tmp_path):
+    for identity in range(12):
+        (tmp_path / "faces" / f"{identity}").mkdir(parents=True)
+        for number in range(6):
+            image = np.random.default_rng((identity, number)).integers(256, size=(32, 28, 3))
+            keras.utils.save_img(tmp_path / "faces" / f"{identity}" / f"{number}.png", image)
+    process = reproduce(
+        *("--table=6", "--scale=smoke", "--seeds=1", f"--data={tmp_path / 'faces'}", "--margin=1"),
+        *("--steps=3", "--retrain_steps=2", "--nodeterministic", "--precision=float32"),
+        f"--output={tmp_path / 'out'}",
+        wait=False,
+    )
+    deadline = time.monotonic() + 300
+    dense, sparse = (tmp_path / "out" / "seed0" / name for name in ("dense", "1_256-f"))
+    while not (dense / "stage0" / "checkpoint.npz").exists():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (dense / "stage0" / "metrics.json").exists()
+    # A kill while the next run's folder is made leaves this.
+    half = sparse.with_name(".1_256-f.partial") / "stage0"
+    half.mkdir(parents=True)
+    (half / "metrics.json").write_text("{")
+
+    saved = json.loads((dense / "experiment.json").read_text())
+    settings = Experiment(**{**saved, "regions": "", "output": str(tmp_path / "out")})
+    one = Reproducer(Reproduction(table=["6"], seeds=1, scale="smoke"), settings)
+    one.prepare()
+    one.run()
+    metrics = [folder / "stage0" / "metrics.json" for folder in (dense, sparse)]
+    assert metrics[0].stat().st_ino == metrics[1].stat().st_ino
+    assert not half.exists()
+    rows = cells((tmp_path / "out" / "table6.md").read_text())
+    assert [row[0] for row in rows[1:]] == ["highest", "λ = 0.75", "random"]
+    assert all(-1 <= float(row[1].replace("−", "-")) <= 1 and row[3] == "1" for row in rows[1:])
+
+    # Given again, there is nothing to train.
+    times = {path: path.stat().st_mtime_ns for path in dense.parent.rglob("*") if path.is_file()}
+    one.run()
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+
+    # The same structure from scratch: the same masks, other weights, the baseline's length.
+    anew, runs = dataclasses.replace(F, from_scratch=True), one.runs
+    runs.train(anew, 0, settings)
+    assert runs.metrics(anew, 0)["from_scratch"] and runs.metrics(anew, 0)["steps"] == 3
+    masks = [load_masks(runs.stage(chain, 0, "masks.npz"))["f"] for chain in (F, anew)]
+    assert np.array_equal(*masks) and masks[0].sum() == round(masks[0].size / 256)
+    kernels = []
+    for chain in (Chain(), F, anew):
+        network = keras.models.load_model(runs.stage(chain, 0, "model.keras"))
+        kernels.append(np.ravel(network.get_layer("3b").kernel))
+    # Re-trained weights lie near those they began with, new ones lie anywhere.
+    near, far = (np.corrcoef(kernels[0], kernel)[0, 1] for kernel in kernels[1:])
+    assert near > 0.9 and abs(far) < 0.2
+def test_an_unknown_scale_is_told_in_one_line():
+    code, output = reproduce("--table=3", "--scale=huge")
+    assert code != 0 and "Traceback" not in output
+    last = output.strip().splitlines()[-1]
+    assert last.startswith("error: --scale=huge: there is no flags/scale/huge.cfg")
