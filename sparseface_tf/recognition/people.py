@@ -39,13 +39,13 @@ class PeopleGallery:
 
     Args:
         path: the file; `add` makes it.
-        key: names the network that the features are of, see `Embedder`.
+        key: names the network that the features are of, see `Embedder`; None to look at names only.
 
     Calls raise ValueError, in one line, if the file is no gallery or one of another network, and
     OSError if it cannot be read or written.
     """
 
-    def __init__(self, path, key):
+    def __init__(self, path, key=None):
         self.path, self.key = os.fspath(path), key
 
     def add(self, name, photo, box, feature):
@@ -196,10 +196,10 @@ class PeopleGallery:
         if (application, version) != (APPLICATION, VERSION):
             raise ValueError(f"{self.path} is no gallery: give another --gallery.")
         row = connection.execute("SELECT key, features FROM model").fetchone()
-        if row is None or row[0] != self.key:
+        if row is None or self.key not in (None, row[0]):
             raise ValueError(
                 f"{self.path} holds features of another network ({str(row and row[0])[:8]}, not "
-                f"{self.key[:8]}): give its --model, or another --gallery."
+                f"{str(self.key)[:8]}): give its --model, or another --gallery."
             )
         if not isinstance(row[1], int) or not 0 < row[1] < 1 << 20:
             raise ValueError(f"{self.path} is damaged: features of {row[1]} numbers.")
