@@ -160,7 +160,8 @@ def far_steps(impostors):
     """Rates of false accepts that so many impostors can tell, ascending; powers of ten exactly."""
     lowest = LEAST / impostors
     steps = int(np.floor(STEPS * np.log10(HIGHEST / lowest) + 1e-9))
-    return HIGHEST * 10.0 ** (-np.arange(steps, -1, -1) / STEPS)
+    # Rounded, so that 0.001 is 0.001.
+    return np.array([float(f"{HIGHEST * 10 ** (-k / STEPS):.9g}") for k in range(steps, -1, -1)])
 
 
 def _log_odds(genuine, impostor):
