@@ -107,11 +107,8 @@ def _pixels(content, header, is_bmp):
         bits = number(21, 25)  # two sides of 14 bits each, less one
         lossless = (bits % (1 << 14) + 1) * (bits // (1 << 14) % (1 << 14) + 1)
         plain = number(26, 28) % (1 << 14) * (number(28, 30) % (1 << 14))
-        kind = tf.strings.substr(content, 12, 4)
-        return tf.case(
-            [(kind == b"VP8X", lambda: extended), (kind == b"VP8L", lambda: lossless)],
-            default=lambda: plain,
-        )
+        kind = header[15]  # of "VP8X", "VP8L" and "VP8 "
+        return tf.where(kind == ord("X"), extended, tf.where(kind == ord("L"), lossless, plain))
 
     return tf.case(
         [
@@ -203,7 +200,8 @@ def _bmp_palette(content, header):
     """The colours of an 8-bit BMP file, uint8 (n, 3)."""
     start = 14 + _number(header[14:18])
     size = (_number(header[10:14]) - start) // 4 * 4
-    palette = tf.io.decode_raw(tf.strings.substr(content, start, size), tf.uint8)
+    # Not a part of the string: errors of that show the file's bytes, which need not be text.
+    palette = tf.io.decode_raw(content, tf.uint8)[start : start + size]
     return tf.reverse(tf.reshape(palette, (-1, 4))[:, :3], [1])
 
 
