@@ -214,7 +214,7 @@ def written(tmp_path_factory, calibration):
 def test_what_is_read_scores_as_what_was_written(written, calibration):
     path, features, scorer = written
     found = read_scorings(path, "a key")
-    assert [*found] == [scoring.JOINT_BAYESIAN, scoring.COSINE]
+    assert [*found] == [scoring.COSINE, scoring.JOINT_BAYESIAN]
     again = found[scoring.JOINT_BAYESIAN].scorer
     expected = scorer.score_matrix(features, features)
     np.testing.assert_allclose(again.score_matrix(features, features), expected, atol=1e-9)

@@ -1,5 +1,6 @@
 """A photograph with boxes around the faces and what is known of them."""
 
+import math
 import os
 
 import matplotlib
@@ -11,10 +12,12 @@ from pipelines.files import write_atomically
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 KNOWN, UNKNOWN = (0, 130, 60), (190, 50, 30)
 WHITE = (255, 255, 255)
-# Pixels of the longer side that a small photograph is enlarged to, so that there is room for letters.
-ROOM = 640
-# Height of letters, of the longer side.
-LETTER = 1 / 40
+# Pixels of the longer and of the shorter side that a small photograph is enlarged to, so that there
+# is room for letters; but to no more pixels than this.
+ROOM, LEAST_ROOM = 640, 160
+MOST = 1 << 24
+# Height of letters, of the longer side and, in a flat picture, of the shorter.
+LETTER, FLAT_LETTER = 1 / 40, 1 / 12
 
 
 def annotated(image, faces, texts, known):
@@ -30,10 +33,11 @@ def annotated(image, faces, texts, known):
         A Pillow image: the photograph, enlarged by a whole number if it is small.
     """
     height, width = image.shape[:2]
-    factor = max(1, -(-ROOM // max(height, width)))
+    factor = max(-(-ROOM // max(height, width)), -(-LEAST_ROOM // min(height, width)))
+    factor = max(1, min(factor, math.isqrt(MOST // (height * width))))
     picture = Image.fromarray(image).resize((width * factor, height * factor), Image.LANCZOS)
     draw = ImageDraw.Draw(picture)
-    size = max(12, round(LETTER * max(picture.size)))
+    size = max(12, round(min(LETTER * max(picture.size), FLAT_LETTER * min(picture.size))))
     # A font that is there wherever Matplotlib is, with more letters than Pillow's own.
     path = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     font = ImageFont.truetype(path, size)

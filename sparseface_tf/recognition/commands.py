@@ -33,8 +33,9 @@ class Recognition:
         "", f"What its scores mean, a file. Default: {scoring.FILE} beside the model's file."
     )
     scorer: str = setting(
-        "",
-        "cosine or joint_bayesian. Default: joint_bayesian if the calibration has it, else cosine.",
+        scoring.COSINE,
+        "cosine, or joint_bayesian, which tells better, but whose thresholds suit photographs of "
+        "the kind that it was learned from.",
     )
     far: float = setting(
         0.001,
@@ -75,7 +76,7 @@ class Recognition:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         if not 0 < self.far <= HIGHEST:
             raise ValueError(f"--far must be above 0, and {HIGHEST} at most, got {self.far:g}.")
-        if self.scorer not in ("", *scoring.SCORERS):
+        if self.scorer not in scoring.SCORERS:
             raise ValueError(f"--scorer={self.scorer}: choose from {', '.join(scoring.SCORERS)}.")
         if self.identities not in IDENTITIES:
             raise ValueError(f"--identities={self.identities}: choose from {', '.join(IDENTITIES)}.")
@@ -161,7 +162,7 @@ class Recogniser:
     def scoring(self):
         """(name of the scorer, `Scoring`)."""
         found = scoring.read_scorings(self.calibration, self.key)
-        name = self.settings.scorer or next(name for name in scoring.SCORERS if name in found)
+        name = self.settings.scorer
         if name not in found:
             raise ValueError(
                 f"{self.calibration} has no {name}: calibrate with --train_data, or give another "

@@ -16,7 +16,7 @@ from sparseface_tf.recognition.tail import rate_of_comparison
 FILE = "recognition.npz"
 VERSION = 1
 COSINE, JOINT_BAYESIAN = "cosine", "joint_bayesian"
-SCORERS = (JOINT_BAYESIAN, COSINE)
+SCORERS = (COSINE, JOINT_BAYESIAN)
 # Arrays of that many bytes are no calibration: Joint Bayesian of 4,096 features has 134 MB.
 MAX_BYTES = 1 << 28
 
