@@ -77,6 +77,19 @@ def mutated(content, generator, others=()):
             other = others[generator.integers(len(others))]
             start = int(generator.integers(len(other)))
             data[at : at + length] = other[start : start + length]
+    # With right checksums half of the time, else a PNG's damage is never met by what unpacks it.
+    return _checked(data) if data[:4] == b"\x89PNG" and generator.random() < 0.5 else bytes(data)
+
+
+def _checked(png):
+    """A PNG with the checksums that its chunks ought to have."""
+    data, at = bytearray(png), 8
+    while at + 12 <= len(data):
+        end = at + 8 + struct.unpack(">I", data[at : at + 4])[0]
+        if end + 4 > len(data):
+            break
+        data[end : end + 4] = struct.pack(">I", zlib.crc32(data[at + 4 : end]))
+        at = end + 4
     return bytes(data)
 
 

@@ -110,7 +110,7 @@ def test_enrolled_faces_are_known_and_strangers_are_not(recognise, tmp_path):
     assert re.search(r"both.png: 2 faces\.\n  1: Bob Ñ, [\d.]+ %, score .*\n  2: Ann, \d", told)
     assert "cosine: a false accept rate of 0.01 (extrapolated) of a search among 2 faces" in told
     told = recognise("identify", both, scorer="joint_bayesian", far=0.05)
-    assert re.search(r"  1: (unknown; closest is )?Bob.*\n  2: (unknown; closest is )?Ann", told)
+    assert "joint_bayesian: a false accept rate of 0.05 of a search among 2 faces" in told
     told = recognise("identify", strange, far=0.001)
     assert len(re.findall(r"  [12]: unknown; closest is (Ann|Bob Ñ), ", told)) == 2
 

@@ -257,7 +257,7 @@ class Recogniser:
                     f"search among {_faces(len(names))} of {len(set(names))} people.)"
                 )
             if self.settings.save:
-                texts = [_short(match) for match in matches]
+                texts = [f"{k}: {_short(match)}" for k, match in enumerate(matches, start=1)]
                 known = [match.known for match in matches]
                 self._save(annotation.annotated(photo.image, faces, texts, known))
         self._end(problems, len(paths))
