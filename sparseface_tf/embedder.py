@@ -137,10 +137,16 @@ def _open_tflite(path):
 
 def _load(path):
     try:
-        return keras.saving.load_model(path, compile=False)
+        # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     # Keras raises errors of many kinds for files that are something else.
     except Exception as error:
         reason = " ".join(str(error).split()) or repr(error)
+        if "safe_mode" in reason:
+            raise ValueError(
+                f"{path} holds code that would run when it is opened, such as a Lambda layer: it "
+                "is refused; give a network of layers alone."
+            ) from None
         raise ValueError(f"{path} is not a Keras model: {reason[:200]}") from None
 
 

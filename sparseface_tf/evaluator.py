@@ -298,12 +298,13 @@ class Evaluator:
         scorer = self._new_joint_bayesian(features.shape[1])
         # Sorted parameters: the same key for the same scorer in every process.
         key = joblib.hash((features, source.labels, sorted(scorer.get_params().items())))
-        path = os.path.join(self.cache.folder, f"joint_bayesian-{key}.joblib")
+        path = os.path.join(self.cache.folder, f"joint_bayesian-{key}.npz")
         try:
-            return joblib.load(path)
+            with np.load(path, allow_pickle=False) as arrays:
+                return JointBayesian.from_arrays(arrays)
         except FileNotFoundError:
             pass
-        except Exception as error:  # unpickling raises all kinds
+        except Exception as error:  # NumPy and zipfile raise all kinds
             logging.warning("%s is damaged and not used: %s", path, error)
         logging.info(
             "Learning Joint Bayesian of %s from %d images of %d identities.",
@@ -313,7 +314,7 @@ class Evaluator:
         )
         scorer.fit(features, source.labels)
         logging.info("%d iterations, converged: %s.", scorer.n_iter_, scorer.converged_)
-        write_atomically(path, lambda file: joblib.dump(scorer, file))
+        write_atomically(path, lambda file: np.savez(file, **scorer.to_arrays()))
         return scorer
 
     def _members(self, protocol):
