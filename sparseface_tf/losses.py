@@ -40,6 +40,8 @@ class PairDistance(keras.layers.Layer):
     Output shape: (pairs, 2): Euclidean distance and margin.
     """
 
+    any_width = True  # for sparseface_tf.channels: takes features of any length
+
     def __init__(self, margin=1.0, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         if margin < 0:

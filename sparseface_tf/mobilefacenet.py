@@ -11,18 +11,19 @@ from keras import layers
 BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 
 
-def mobilefacenet(input_shape=(112, 112, 3), features=128, name="mobilefacenet"):
+def mobilefacenet(input_shape=(112, 112, 3), features=128, width=1.0, name="mobilefacenet"):
     """MobileFaceNet as published, with untrained weights.
 
     Args:
         input_shape: (112, 112, 3) in the publication; the global depthwise convolution covers what
             is left of any other.
         features: length of the embedding; 128 in the publication.
+        width: multiplies the number of maps of every layer.
         name: name of the model.
 
     Returns:
         A `keras.Model` from images (batch, height, width, channels), values about -1 … 1, to
-        features (batch, features).
+        float32 features (batch, features).
     """
 
     def normalise(x, activate=True):
@@ -39,15 +40,15 @@ def mobilefacenet(input_shape=(112, 112, 3), features=128, name="mobilefacenet")
 
     # === Functional Model ===
     x = image = keras.Input(input_shape, name="image")
-    x = convolve(x, 64, 3, 2)
+    x = convolve(x, round(64 * width), 3, 2)
     x = depthwise(x)
     for expansion, maps, repetitions, stride in BOTTLENECKS:
         for step in [stride] + [1] * (repetitions - 1):
             y = convolve(x, expansion * x.shape[-1])
             y = depthwise(y, stride=step)
-            y = convolve(y, maps, activate=False)  # linear
-            x = layers.Add()([x, y]) if step == 1 and x.shape[-1] == maps else y
-    x = convolve(x, 512)
+            y = convolve(y, round(maps * width), activate=False)  # linear
+            x = layers.Add()([x, y]) if step == 1 and x.shape[-1] == y.shape[-1] else y
+    x = convolve(x, round(512 * width))
     x = depthwise(x, x.shape[1:3], padding="valid", activate=False)  # linear, global
     x = convolve(x, features, activate=False)
-    return keras.Model(image, layers.Flatten(name="feature")(x), name=name)
+    return keras.Model(image, layers.Flatten(dtype="float32", name="feature")(x), name=name)

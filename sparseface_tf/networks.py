@@ -1,4 +1,5 @@
-"""The baseline ConvNet of Table 1, and DeepID2+, which the paper compares it with."""
+"""The networks that can be trained: Table 1's and DeepID2+, which the paper compares it with; VGG-16;
+and small networks of others, to compare with."""
 
 import typing
 
@@ -6,28 +7,74 @@ import keras
 from keras import layers
 
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.mobilefacenet import mobilefacenet
+from sparseface_tf.squeezenet import squeezenet
 
 # The layers of Table 1 that have weights, from the input up.
 LAYERS = ("1a", "1b", "2a", "2b", "3a", "3b", "4a", "4b", "5a", "5b", "f")
 DEEPID2PLUS_LAYERS = ("conv1", "conv2", "conv3", "conv4", "f")
+# VGG-16: maps and number of convolutions of every block (configuration D of the publication).
+VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+VGG16_LAYERS = tuple(
+    f"conv{block}_{i}"
+    for block, (_, convolutions) in enumerate(VGG16_BLOCKS, 1)
+    for i in range(1, convolutions + 1)
+)
 
 
 class Network(typing.NamedTuple):
     """What a program asks of a network before it is built.
 
     Attributes:
-        layers: names of the layers that have weights, from the input up.
+        layers: names of the layers whose weights can be dropped, from the input up.
         width: width of its input in pixels, for regions of any shape.
+        normalization: whether it has batch normalisations: "always", "never", or as "asked".
     """
 
     layers: tuple
     width: int
+    normalization: str
 
 
 NETWORKS = {
-    "baseline": Network(LAYERS, 96),
-    "deepid2plus": Network(DEEPID2PLUS_LAYERS, 47),
+    "baseline": Network(LAYERS, 96, "asked"),
+    "deepid2plus": Network(DEEPID2PLUS_LAYERS, 47, "asked"),
+    "vgg16": Network(VGG16_LAYERS, 96, "always"),
+    "mobilefacenet": Network((), 96, "always"),
+    "mobilenet": Network((), 96, "always"),
+    "squeezenet": Network((), 96, "never"),
 }
+
+
+def build_network(name, input_shape, *, width=1.0, study=False, normalization=False, dropout=0.3):
+    """A network by its name, from images to features.
+
+    Args:
+        name: one of `NETWORKS`.
+        input_shape: (height, width, channels).
+        width: multiplies the number of maps and features of every layer.
+        study, dropout: of `baseline_network`.
+        normalization: see `baseline_network`; of networks that have it always, a dict of settings
+            is for 'vgg16'.
+
+    Returns:
+        A `keras.Model` from images (batch, height, width, channels) to float32 features; the last
+        layer is called "feature".
+
+    Raises:
+        ValueError: if the input is too small for the layers.
+    """
+    if name == "baseline":
+        return baseline_network(input_shape, width, study, normalization, dropout)
+    if name == "deepid2plus":
+        return deepid2plus_network(input_shape, width, normalization)
+    if name == "vgg16":
+        return vgg16_network(input_shape, width, normalization or True)
+    if name == "squeezenet":
+        return squeezenet(input_shape, width)
+    if name == "mobilenet":
+        return mobilenet(input_shape, width)
+    return mobilefacenet(input_shape, round(128 * width), width=width)
 
 
 def baseline_network(
@@ -52,7 +99,8 @@ def baseline_network(
             (48, 48, 3): a network of the same shape that trains about ten times faster. A layer
             keeps its name, so a study network has no 1a and 1b.
         normalization: put a batch normalisation between each convolutional or locally connected
-            layer and its ReLU. Not in the paper; see the README for what it is good for.
+            layer and its ReLU; a dict holds settings of it, such as its `gamma_initializer`. Not in
+            the paper; see the README for what it is good for.
         dropout: fraction of 5b's outputs dropped in training (Sec. 3: 0.3).
         name: name of the model.
 
@@ -76,7 +124,7 @@ def baseline_network(
         )
 
     # Scaled for ReLU, or a signal through eleven layers without normalisation fades.
-    weights = dict(kernel_initializer="he_normal", use_bias=not normalization)
+    weights = dict(kernel_initializer="he_normal", use_bias=normalization is False)
 
     def convolution(x, layer, maps):
         x = MaskedConv2D(round(width * maps), 3, padding="same", name=layer, **weights)(x)
@@ -135,8 +183,8 @@ def deepid2plus_network(
         input_shape: (55, 47, 3) for rectangular face regions, (47, 47, 3) for square ones; any
             size from 31 x 31.
         width: multiplies the number of maps and features of every layer.
-        normalization: put a batch normalisation between each convolution and its ReLU. Not in
-            either publication.
+        normalization: put a batch normalisation between each convolution and its ReLU; a dict
+            holds settings of it. Not in either publication.
         name: name of the model.
 
     Returns:
@@ -157,7 +205,7 @@ def deepid2plus_network(
             "maps after three poolings, so at least 31 pixels a side."
         )
 
-    weights = dict(kernel_initializer="he_normal", use_bias=not normalization)
+    weights = dict(kernel_initializer="he_normal", use_bias=normalization is False)
 
     def convolution(x, layer, window):
         x = MaskedConv2D(round(width * 128), window, name=layer, **weights)(x)
@@ -177,9 +225,81 @@ def deepid2plus_network(
     return keras.Model(image, _feature(x, round(width * 512)), name=name)
 
 
+def vgg16_network(input_shape=(218, 178, 3), width=1.0, normalization=True, name="vgg16"):
+    """VGG-16 as the poster has it, from the image to a feature of 512 numbers.
+
+    Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR
+    2015, with a batch normalisation behind every convolution, and with the mean over all positions
+    in place of the three fully connected layers (`sparseface_tf.channels` has the poster). Pooling
+    rounds up, so 218 x 178 end as 7 x 6. The poster's dropout and softmax belong to the supervision.
+
+    Args:
+        input_shape: (218, 178, 3) are CelebA's aligned images; any other from 32 x 32.
+        width: multiplies the number of maps of every layer.
+        normalization: True, or a dict of settings of the batch normalisations, such as their
+            `gamma_initializer`.
+        name: name of the model.
+
+    Returns:
+        A `keras.Model` from images (batch, height, width, channels), values about -1 … 1, to
+        features (batch, 512 * width).
+
+    Raises:
+        ValueError: if the input is too small for the layers.
+
+    Example:
+
+    >>> vgg16_network((112, 96, 3)).output_shape
+    (None, 512)
+    """
+    if min(input_shape[0], input_shape[1]) < 32:
+        raise ValueError(
+            f"An input of {input_shape[0]}x{input_shape[1]} is too small: VGG-16 halves it five "
+            "times, so it needs at least 32 pixels a side."
+        )
+    # === Functional Model ===                                           218 x 178 input
+    x = image = keras.Input(input_shape, name="image")
+    for block, (maps, convolutions) in enumerate(VGG16_BLOCKS, 1):
+        for i in range(1, convolutions + 1):
+            x = MaskedConv2D(
+                round(width * maps),
+                3,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=f"conv{block}_{i}",
+            )(x)
+            x = _activate(x, f"conv{block}_{i}", normalization)
+        # 109 x 89, 55 x 45, 28 x 23, 14 x 12, 7 x 6
+        x = layers.MaxPooling2D(2, padding="same", name=f"pool{block}")(x)
+    x = layers.GlobalAveragePooling2D(name="pool5_mean")(x)
+    return keras.Model(image, layers.Activation("linear", dtype="float32", name="feature")(x), name=name)
+
+
+def mobilenet(input_shape=(224, 224, 3), width=1.0, name="mobilenet"):
+    """MobileNet of `keras.applications`, from the image to the mean of its last maps.
+
+    Args:
+        input_shape: (224, 224, 3) in the publication; any other from 32 x 32.
+        width: the publication's width multiplier.
+        name: name of the model.
+
+    Returns:
+        A `keras.Model` from images (batch, height, width, channels), values about -1 … 1, to
+        features (batch, 1024 * width), with random weights.
+    """
+    image = keras.Input(input_shape, name="image")
+    x = keras.applications.MobileNet(
+        input_tensor=image, alpha=width, include_top=False, weights=None, pooling="avg"
+    ).output
+    return keras.Model(image, layers.Activation("linear", dtype="float32", name="feature")(x), name=name)
+
+
 def _activate(x, layer, normalization):
-    if normalization:
-        x = layers.BatchNormalization(momentum=0.9, name=f"{layer}_normalization")(x)
+    if normalization is not False:
+        settings = {} if normalization is True else normalization
+        name = f"{layer}_normalization"
+        x = layers.BatchNormalization(**{"momentum": 0.9, "name": name, **settings})(x)
     return layers.ReLU(name=f"{layer}_relu")(x)
 
 

@@ -1,0 +1,140 @@
+"""One model that computes a network at several widths, all with the same weights.
+
+The poster's fine-tuning: the losses at 100, 75 and 50 % of the channels are summed, so that one set of
+weights serves each. At a width p every layer works with the first channels of its inputs and its outputs:
+with a part of the kernel that the whole network has. Plain `compile` and `fit` train it.
+"""
+
+import keras
+
+from sparseface_tf.channels.flow import Flow
+from sparseface_tf.channels.slicing import narrowed, parts_of
+from sparseface_tf.channels.width import prefixes
+from sparseface_tf.centre_loss import ClassCentres
+
+
+class Part(keras.layers.Layer):
+    """A layer with a part of another layer's weights.
+
+    Args:
+        layer: the built layer whose variables are used.
+        inputs, outputs: numbers of the channels that are left of its input and its output, as in
+            `Flow`.
+        name: name of this layer.
+
+    Input and output shape: the layer's, with as many channels as are left.
+    """
+
+    def __init__(self, layer, inputs, outputs, name):
+        super().__init__(name=name, dtype=layer.dtype_policy)
+        self.whole = layer
+        narrow = narrowed(layer, outputs, name=f"{name}_narrow")
+        # A layer of its shape computes, but not with its own weights: Keras shall not find these.
+        self.narrow = lambda: narrow
+        self.parts = dict(zip(map(id, layer.variables), parts_of(layer, inputs, outputs)))
+
+    def build(self, input_shape):
+        self.narrow().build(input_shape)
+
+    def call(self, inputs):
+        whole, narrow = self.whole, self.narrow()
+        values = [
+            [self._part(variable) for variable in variables]
+            for variables in (whole.trainable_variables, whole.non_trainable_variables)
+        ]
+        narrow.trainable = whole.trainable
+        outputs, _ = narrow.stateless_call(*values, inputs)
+        return outputs
+
+    def _part(self, variable):
+        tensor = keras.ops.convert_to_tensor(variable)
+        for axis, numbers in self.parts[id(variable)].items():
+            tensor = _take(tensor, numbers, axis)
+        return tensor
+
+
+def level_name(name, share):
+    """What a layer or an output is called at a width: itself at 1, "NAME_at_75" at 0.75."""
+    return name if share == 1 else f"{name}_at_{100 * share:g}"
+
+
+def level_of(name):
+    """The (name, width) that `level_name` has put together.
+
+    Example:
+
+    >>> level_of("f_identity_at_12.5")
+    ('f_identity', 0.125)
+    """
+    plain, at, percent = name.rpartition("_at_")
+    return (plain, float(percent) / 100) if at else (name, 1.0)
+
+
+def at_levels(model, shares, multiple=1):
+    """A model with the outputs of another at several widths.
+
+    Args:
+        model: functional model, with one output or a dict of them, whose batch normalisations are
+            frozen (`trainable = False`): at lower widths they work with the moments of the whole.
+        shares: the widths; 1 must be among them.
+        multiple: see `prefixes`.
+
+    Returns:
+        A `keras.Model` of the same input with a dict of outputs. At the width 1 they are called as
+        the model's (an only one: as its layer), at others as `level_name` says. Its variables are
+        those of `model`, but for centres of the `ClassCentres`, which each width has for itself.
+        At a width p it computes what `at_width(model, p)` does. It cannot be saved; `model` can.
+
+    Raises:
+        ValueError: if a normalisation is not frozen or 1 is not among the widths, and as `prefixes`.
+    """
+    shares = sorted(set(shares), reverse=True)
+    if not shares or shares[0] != 1:
+        raise ValueError(f"Widths go from 1 downwards; got {', '.join(f'{s:g}' for s in shares)}.")
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            raise ValueError(
+                f"Layer '{layer.name}' is not frozen: its moments are those of one width only. Set "
+                "its trainable to False."
+            )
+    named = model.output if isinstance(model.output, dict) else {model.output_names[0]: model.output}
+    outputs = dict(named)
+    for share in shares[1:]:
+        tensors = _narrow_graph(model, share, prefixes(model, share, multiple))
+        for name, tensor in named.items():
+            outputs[level_name(name, share)] = tensors[id(tensor)]
+    return keras.Model(model.input, outputs, name=f"{model.name}_at_levels")
+
+
+def _narrow_graph(model, share, kept):
+    """Calls the model's layers once more: dict from the ids of its tensors to the narrow ones."""
+    flow = Flow(model, kept)
+    tensors = {id(tensor): tensor for tensor in model.inputs}
+    for layer in model.layers:
+        if layer.name not in flow.inputs:
+            continue
+        several = isinstance(layer.input, (list, tuple))
+        inputs = [tensors[id(t)] for t in layer.input] if several else tensors[id(layer.input)]
+        tensors[id(layer.output)] = _narrow_layer(layer, share, flow)(inputs)
+    return tensors
+
+
+def _narrow_layer(layer, share, flow):
+    seen, given = flow.inputs[layer.name], flow.outputs[layer.name]
+    name = level_name(layer.name, share)
+    if isinstance(layer, ClassCentres) or not layer.weights:
+        return narrowed(layer, given, name=name)
+    if all(not axes for axes in parts_of(layer, seen, given)):
+        # Nothing goes by channels, such as the margin of a distance: itself.
+        return layer
+    return Part(layer, seen, given, name)
+
+
+def _take(tensor, numbers, axis):
+    count = tensor.shape[axis]
+    if len(numbers) == count and (numbers[1:] > numbers[:-1]).all():
+        return tensor
+    if numbers[-1] + 1 == len(numbers) and (numbers[1:] > numbers[:-1]).all():
+        # The first ones: the gradient of a slice is cheaper than that of a choice.
+        return tensor[(*[slice(None)] * axis, slice(len(numbers)))]
+    return keras.ops.take(tensor, numbers, axis)
