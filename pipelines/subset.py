@@ -102,3 +102,38 @@ def split_identities(source, held_out, seed):
     chosen[np.random.default_rng([seed, 0]).permutation(total)[:count]] = True
     held = chosen[source.labels]
     return Subset(source, np.flatnonzero(~held)), Subset(source, np.flatnonzero(held))
+
+
+def split_images(source, share, seed):
+    """Holds some images of every identity out of training, to classify them afterwards.
+
+    Args:
+        source: source of faces.
+        share: of each identity's images, in (0, 1), rounded down; two stay at least.
+        seed: integer; the same seed holds out the same images of the same source.
+
+    Returns:
+        training: `Subset` of the source with all of its identities.
+        held_out: `Subset` of the source.
+        labels: int32 array, the identities of the held-out images as `training` numbers them.
+
+    Raises:
+        ValueError: if the share is out of range, or no identity has images enough.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"The share of images held out must be in (0, 1), got {share:g}.")
+    order = np.random.default_rng([seed, 3]).permutation(len(source))
+    order = order[np.argsort(source.labels[order], kind="stable")]
+    labels = source.labels[order]
+    _, starts, counts = np.unique(labels, return_index=True, return_counts=True)
+    taken = np.clip(np.floor(share * counts + 1e-9).astype(int), 0, np.maximum(counts - 2, 0))
+    number = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
+    held = np.arange(len(order)) - starts[number] < taken[number]
+    if not held.any():
+        raise ValueError(
+            f"No identity has so many images that {share:g} of them and two others are some: give "
+            "a larger share, or more images an identity."
+        )
+    # Every identity keeps an image, so both sources number them alike.
+    held_out = Subset(source, order[held])
+    return Subset(source, order[~held]), held_out, source.labels[held_out.indices].astype(np.int32)

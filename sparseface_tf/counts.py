@@ -6,8 +6,9 @@ import math
 import keras
 import numpy as np
 
-from sparseface_tf.channels.flow import Flow, producer
+from sparseface_tf.channels.flow import Flow
 from sparseface_tf.channels.slicing import cut, parts_of
+from sparseface_tf.channels.width import prefixes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,11 @@ def count(model, kept=None):
         if layer.name in flow.inputs and layer.weights:
             found[layer.name] = _count(layer, flow.inputs[layer.name], flow.outputs[layer.name])
     return found
+
+
+def counts_at_width(model, share, multiple=1):
+    """What `count` says about `at_width(model, share, multiple)`, without building it."""
+    return count(model, prefixes(model, share, multiple))
 
 
 def total(counts):

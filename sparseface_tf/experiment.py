@@ -11,14 +11,23 @@ from pipelines.augmentation import Augmentation
 from pipelines.regions import TABLE, read_regions
 from pipelines.sources import open_faces
 from pipelines.files import read_json, write_json
+from sparseface_tf.channels import ChannelPenalty, DecreasingScales
 from sparseface_tf.command_line import setting
-from sparseface_tf.criteria import criteria, criterion, load_criteria
+from sparseface_tf.criteria import (
+    channel_criteria,
+    channel_criterion,
+    criteria,
+    criterion,
+    load_criteria,
+)
 from sparseface_tf.networks import NETWORKS
 from sparseface_tf.supervision import IDENTIFICATION, identification_loss
 
 
 # Files of a run's folder.
 SETTINGS, HELD_OUT = "experiment.json", "held_out.txt"
+# In place of a layer's name: all layers' channels.
+CHANNELS = "channels"
 
 
 @dataclasses.dataclass
@@ -48,6 +57,11 @@ class Experiment:
     test_data: str = setting("", "Test faces, named as for --data. Default: held-out pairs.")
     test_pairs: str = setting(
         "", "Pairs to verify on --test_data, in LFW's format; 'lfw' has its View 2."
+    )
+    held_out_images: float = setting(
+        0.0,
+        "Share of each training identity's images that is not trained on but classified in the "
+        "end, as the poster measures accuracy.",
     )
     held_out_pairs: int = setting(3000, "Pairs drawn from the held-out identities for testing.")
     training_pairs: int = setting(
@@ -82,17 +96,31 @@ class Experiment:
     occlusion: float = setting(0.0, "Cover up to this share of half of the images.")
 
     # Network
-    network: str = setting("baseline", "'baseline' (Table 1) or 'deepid2plus'.")
+    network: str = setting(
+        "baseline",
+        "'baseline' (Table 1), 'deepid2plus', 'vgg16' (the poster's), or one to compare with: "
+        "'mobilefacenet', 'mobilenet', 'squeezenet'.",
+    )
     width: int = setting(
         0,
-        "Width of the network's input, in pixels; the region's shape gives the height. 0: the "
-        "network's own, 96 for 'baseline', 47 for 'deepid2plus'.",
+        "Width of the network's input, in pixels; the region's shape gives the height. 0: 47 for "
+        "'deepid2plus', 96 for all others.",
     )
     width_multiplier: float = setting(1.0, "Multiplies the maps and features of every layer.")
     study: bool = setting(
         False, "Leave out block 1 of 'baseline' (use with half the input size: --width=48)."
     )
-    normalization: bool = setting(False, "Batch normalisation before every ReLU below f.")
+    normalization: bool = setting(
+        False,
+        "Batch normalisation before every ReLU below f, for 'baseline' and 'deepid2plus'; the "
+        "others have it or not as published.",
+    )
+    prioritise: bool = setting(
+        False,
+        "Scales of normalisations start at 1, 1 - 1/N, …, 1/N: channels in order of importance.",
+    )
+    lambda_s: float = setting(0.0, "Weight of the sum of the |scales|, until channels are pruned.")
+    lambda_m: float = setting(0.0, "Weight of the sum of their rises from channel to channel.")
 
     dropout_5b: float = setting(
         0.3, "Share of 5b's outputs dropped in training (Sec. 3: 0.3); 'deepid2plus' has no 5b."
@@ -114,6 +142,8 @@ class Experiment:
         "Scale of the cosines of 'arcface' and 'cosface'; 0: 16, for hundreds to some 10,000 "
         "identities (published: 64).",
     )
+    centre_weight: float = setting(0.0, "Weight of the centre loss on f; 0: none.")
+    centre_rate: float = setting(0.5, "Rate at which the centres of the identities move.")
     branch_weight: float = setting(0.3, "Weight of the branches' signals against f's.")
     verification_weight: float = setting(0.05, "Lambda of the verification signal (DeepID2).")
     margin: str = setting(
@@ -126,7 +156,9 @@ class Experiment:
     sparsify: list = setting(
         [],
         "One more stage of Table 2, e.g. '1/256-f', or '1/128-5b:obd' with a criterion of its own; "
-        "repeat in order, first stage first.",
+        "repeat in order, first stage first. 'channels' prunes the channels by --prune_threshold, "
+        "'1/2-channels:norm' keeps half of them by a criterion: "
+        f"{', '.join(channel_criteria())}.",
         repeated=True,
     )
     from_scratch: bool = setting(
@@ -149,6 +181,18 @@ class Experiment:
     )
     correlation_memory: int = setting(2048, "Memory for the correlations, in MiB.")
 
+    # Channels
+    prune_threshold: float = setting(0.1, "Channels whose |scale| is above it are kept.")
+    channel_multiple: int = setting(
+        1, "Keep multiples of so many channels; with --block=4 it has to be 4 or 8 or so."
+    )
+    levels: list = setting(
+        ["1"],
+        "Widths that are trained together, with the same weights, once channels are pruned: the "
+        "losses are summed. '1,0.75,0.5' are the poster's.",
+    )
+    freeze: bool = setting(True, "Freeze the normalisations once channels are pruned.")
+
     # Schedule
     pairs: int = setting(64, "Pairs in a mini-batch.")
     steps: int = setting(0, "Mini-batches of the baseline; or give --epochs.")
@@ -158,6 +202,7 @@ class Experiment:
     optimizer: str = setting("adamw", "'adamw' or 'sgd' (momentum 0.9).")
     learning_rate: float = setting(1e-3, "Highest learning rate of the baseline.")
     retrain_learning_rate: float = setting(0.0, "The same of the re-trainings; 0: equal.")
+    beta_1: float = setting(0.9, "Decay of the mean gradient (adamw), or the momentum (sgd).")
     weight_decay: float = setting(1e-4, "Weight decay, decoupled (adamw) or not (sgd).")
     schedule: str = setting(
         "cosine",
@@ -191,8 +236,8 @@ class Experiment:
             raise ValueError("--study leaves out block 1 of the baseline: drop it or --network.")
         if self.width < 0:
             raise ValueError(f"--width must be >= 0, got {self.width}.")
-        self.stages()
-        for name in ("pairs", "checkpoint_steps", "correlation_images", "correlation_memory"):
+        self._check_channels()
+        for name in ("pairs", "channel_multiple", "checkpoint_steps", "correlation_images", "correlation_memory"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}.")
         if self.pairs % 2:
@@ -200,7 +245,7 @@ class Experiment:
         for name in ("learning_rate", "width_multiplier"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"--{name} must be above 0, got {getattr(self, name)}.")
-        for name in ("lam", "warmup", "finetune", "retrain_finetune"):
+        for name in ("lam", "warmup", "finetune", "retrain_finetune", "centre_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}.")
         if not 0 < self.decay <= 1:
@@ -216,7 +261,10 @@ class Experiment:
             raise ValueError(f"--seed must be >= 0, got {self.seed}.")
         if self.held_out <= 0:
             raise ValueError(f"--held_out must be above 0, got {self.held_out}.")
-        for name in ("dropout_5b", "dropout_f"):
+        for name in ("lambda_s", "lambda_m", "centre_weight", "prune_threshold"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"--{name} must be >= 0, got {getattr(self, name)}.")
+        for name in ("dropout_5b", "dropout_f", "held_out_images", "beta_1"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"--{name} must be in [0, 1), got {getattr(self, name)}.")
         if self.block not in (1, 4):
@@ -253,6 +301,66 @@ class Experiment:
             raise ValueError("--test_data and --test_pairs belong together; give both or neither.")
         if self.exclude and self.data == "synthetic":
             raise ValueError("--exclude names images of --data, which 'synthetic' has not.")
+
+    def _check_channels(self):
+        """Raises ValueError if what is asked of channels does not go together."""
+        pruned = CHANNELS in [layer for layer, _ in self.stages()]
+        kind = NETWORKS[self.network].normalization
+        if self.normalization and kind != "asked":
+            raise ValueError(
+                f"--normalization is for 'baseline' and 'deepid2plus'; '{self.network}' {kind} has "
+                "normalisations."
+            )
+        for name, asked in (
+            ("prioritise", self.prioritise),
+            ("lambda_s", self.lambda_s),
+            ("lambda_m", self.lambda_m),
+            ("sparsify=channels", pruned),
+        ):
+            if asked and not (self.normalization or self.network == "vgg16"):
+                raise ValueError(
+                    f"--{name} goes by the scales of normalisations: add --normalization, or take "
+                    "--network=vgg16."
+                )
+        widths = self.widths()
+        if len(widths) > 1 and not (pruned and self.freeze):
+            raise ValueError(
+                "--levels are trained once channels are pruned and normalisations frozen: add "
+                "--sparsify=channels, and leave --freeze."
+            )
+        if pruned and self.from_scratch:
+            raise ValueError("--from_scratch is for masks only: drop it or --sparsify=channels.")
+        if pruned and self.channel_multiple % self.block:
+            raise ValueError(
+                f"--block={self.block} keeps runs of channels: give a --channel_multiple of it."
+            )
+
+    def widths(self):
+        """The widths of --levels, from 1 down, floats.
+
+        Raises:
+            ValueError: for anything but numbers in (0, 1] with 1 among them.
+        """
+        try:
+            widths = sorted({float(text) for text in self.levels}, reverse=True)
+            if not widths or widths[0] != 1 or not all(0 < width <= 1 for width in widths):
+                raise ValueError
+        except ValueError:
+            raise ValueError(
+                f"--levels={','.join(self.levels)}: give widths in (0, 1], with 1 among them."
+            ) from None
+        return widths
+
+    def scale_settings(self):
+        """What networks are given as `normalization`: False, True or settings of the scales."""
+        if not (self.prioritise or self.lambda_s or self.lambda_m):
+            return self.normalization
+        settings = {}
+        if self.prioritise:
+            settings["gamma_initializer"] = DecreasingScales()
+        if self.lambda_s or self.lambda_m:
+            settings["gamma_regularizer"] = ChannelPenalty(self.lambda_s, self.lambda_m)
+        return settings
 
     def open_faces(self, name=None):
         """The source of faces of that name; default: --data."""
@@ -313,7 +421,8 @@ class Experiment:
         """The (layer, S) of every re-training, first stage first.
 
         Returns:
-            List of (layer name, `fractions.Fraction` kept).
+            List of (layer name, `fractions.Fraction` kept); `CHANNELS` stands for all layers'
+            channels, with None where the threshold says how many.
 
         Raises:
             ValueError: for an unknown layer, a layer that stands twice, or S outside (0, 1].
@@ -321,6 +430,11 @@ class Experiment:
         layers = self.layers()
         found = []
         for text in self.sparsify:
+            if text.strip().partition(":")[0] == CHANNELS:
+                if CHANNELS in [layer for layer, _ in found]:
+                    raise ValueError(f"--sparsify={text}: channels are pruned twice.")
+                found.append((CHANNELS, None))
+                continue
             match = _STAGE.fullmatch(text.strip())
             if not match:
                 raise ValueError(
@@ -334,9 +448,10 @@ class Experiment:
                 raise ValueError(
                     f"--sparsify={text}: S is the fraction of weights kept, in (0, 1]; got {kept}."
                 )
-            if match[2] not in layers:
+            if match[2] not in (*layers, CHANNELS):
                 raise ValueError(
-                    f"--sparsify={text}: no layer '{match[2]}'; choose from {', '.join(layers)}."
+                    f"--sparsify={text}: no layer '{match[2]}'; choose from "
+                    f"{', '.join((*layers, CHANNELS))}."
                 )
             if match[2] in [layer for layer, _ in found]:
                 raise ValueError(f"--sparsify={text}: layer {match[2]} is sparsified twice.")
@@ -353,12 +468,18 @@ class Experiment:
         if self.criteria_file:
             load_criteria(self.criteria_file)
         flags = [("criterion", self.criterion, self.criterion, None)]
-        for text, (_, kept) in zip(self.sparsify, self.stages()):
-            own = _STAGE.fullmatch(text.strip())[3]
+        for text, (layer, kept) in zip(self.sparsify, self.stages()):
+            own = text.strip().partition(":")[2]
+            if layer == CHANNELS:
+                flags.append(("sparsify", text, own or "gamma", CHANNELS))
+                continue
             flags.append(("sparsify", text, own, kept) if own else (*flags[0][:3], kept))
         found = []
         for flag, value, text, kept in flags:
             try:
+                if kept == CHANNELS:
+                    found.append(channel_criterion(text))
+                    continue
                 found.append(criterion(text, lam=self.lam, memory=self.correlation_memory))
                 found[-1].check(self.block, kept)
             except ValueError as error:
@@ -393,6 +514,8 @@ class Experiment:
     def differences(self, theirs, but=()):
         """What differs from another run, as on the command line.
 
+        A setting that is younger than the other run has its default there.
+
         Args:
             theirs: the content of its experiment.json.
             but: names of settings that may differ.
@@ -400,7 +523,8 @@ class Experiment:
         Returns:
             List of strings, "--NAME was …, is …".
         """
-        mine = self.description()
+        mine, theirs = self.description(), {**dataclasses.asdict(Experiment()), **theirs}
+        theirs.pop("output", None)
         return [
             f"--{name} was {theirs.get(name)!r}, is {mine.get(name)!r}"
             for name in {**theirs, **mine}

@@ -14,7 +14,8 @@ def parameters(network, layers):
 
     Args:
         network: model with masked layers.
-        layers: names; those that the network lacks are passed over.
+        layers: names; those that the network lacks are passed over. If there are none, all
+            layers with a kernel count, with all of their weights.
 
     Returns:
         Dict with "layers": {name: {"weights", "kept", "density"}}, "parameters",
@@ -27,6 +28,12 @@ def parameters(network, layers):
             mask = np.asarray(present[name].mask)
             kept = int(np.count_nonzero(mask))
             counts[name] = {"weights": mask.size, "kept": kept, "density": kept / mask.size}
+    if not counts:
+        # A network without masks.
+        for layer in network.layers:
+            if hasattr(layer, "kernel"):
+                size = int(np.prod(layer.kernel.shape))
+                counts[layer.name] = {"weights": size, "kept": size, "density": 1.0}
     weights = sum(count["weights"] for count in counts.values())
     kept = sum(count["kept"] for count in counts.values())
     return {
@@ -41,25 +48,49 @@ def stage_table(results):
     """The stages of a run as a Markdown table.
 
     Args:
-        results: contents of the stages' metrics.json, in order.
+        results: contents of the stages' metrics.json, in order. A stage that trained several
+            widths has a row for each.
 
     Returns:
         The table, a string that ends with a newline.
     """
     tests = list(results[0]["verification"])
+    classified = "classification" in results[0]
+    slimmed = any("channels" in result for result in results)
     rows = [
         ["sparse structure"]
         + [TITLES[test] for test in tests]
+        + (["classification", "nearest centre"] if classified else [])
+        + (["multiply-adds"] if slimmed else [])
         + ["compression ratio", "weights kept", "mean \\|r\\| before → after", "images/s"]
     ]
-    for result in results:
+    for result in _with_levels(results):
         row = [result["name"], *(accuracy(result, test) for test in tests)]
+        if classified:
+            told = result["classification"]
+            row += [f"{told['accuracy']:.4f}", f"{told['nearest_centre']:.4f}"]
+        if slimmed:
+            row.append(f"{result['multiply_adds'] / 1e9:.3f} G")
         row += [f"{result['compression_ratio']:.3f}", f"{result['parameters_kept']:,}"]
         r = result.get("mean_abs_correlation")
         row.append(f"{r['layer']}: {r['before']:.3f} → {r['after']:.3f}" if r else "")
-        row.append(f"{result['last'].get('images_per_second', 0):.0f}")
+        rate = result["last"].get("images_per_second", 0) if "last" in result else None
+        row.append("" if rate is None else f"{rate:.0f}")
         rows.append(row)
     return markdown(rows)
+
+
+def _with_levels(results):
+    """The results of the stages, those at lower widths after their stage's."""
+    for result in results:
+        yield result
+        for width, level in result.get("levels", {}).items():
+            share = level["parameters_kept"] / result["parameters_kept"]
+            yield {
+                **level,
+                "name": f"{result['name']}, at {100 * float(width):g} %",
+                "compression_ratio": share * result["compression_ratio"],
+            }
 
 
 def region_table(output, experiments):

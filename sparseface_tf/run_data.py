@@ -10,7 +10,7 @@ from pipelines.checking import check_images
 from pipelines.files import write_atomically
 from pipelines.pairs import held_out_pairs
 from pipelines.pairs_file import read_pairs
-from pipelines.subset import cap_images, split_identities
+from pipelines.subset import cap_images, split_identities, split_images
 from sparseface_tf.experiment import HELD_OUT
 
 
@@ -27,6 +27,8 @@ class RunData:
         region: the `Region` that the network sees.
         training, held_out: sources of faces of different people, after `check`.
         tests: dict from "held_out", "training" and "test" to (source, pairs, same, folds).
+        classified: source of images of training identities that are not trained on, and their
+            identities as the training's are numbered; None without --held_out_images.
     """
 
     def __init__(self, experiment, opened):
@@ -86,6 +88,11 @@ class RunData:
             lambda file: file.write(names.encode("utf-8")),
         )
         self.training = cap_images(self.training, experiment.max_images, seed=experiment.seed)
+        self.classified = None
+        if experiment.held_out_images:
+            self.training, *self.classified = split_images(
+                self.training, experiment.held_out_images, experiment.seed
+            )
         pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)
         self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
         if experiment.training_pairs:
@@ -102,6 +109,7 @@ class RunData:
             f"({counts.min()} to {counts.max()} each, {np.sum(counts == 1)} with one image, which "
             f"pair with others only; {np.sum(counts * (counts - 1) // 2)} pairs of the same), "
             f"{len(self.held_out)} images of {len(self.held_out.identities)} others held out"
+            + (f", and {len(self.classified[0])} of theirs" if self.classified else "")
         )
 
     def pair_batches(self, step, ordered=None):

@@ -1,4 +1,7 @@
-"""The learning algorithm of Table 2: train N_0, then sparsify one layer more and re-train."""
+"""The learning algorithm of Table 2: train N_0, then sparsify one layer more and re-train.
+
+A stage may prune channels of all layers instead, and train the network at several widths from then on.
+"""
 
 import dataclasses
 import os
@@ -11,11 +14,15 @@ from absl import logging
 
 from pipelines.batches import image_batches, served
 from pipelines.files import read_json, write_atomically, write_json
-from sparseface_tf import report
+from sparseface_tf import counts, report
 from sparseface_tf.callbacks import CheckpointCallback, LogCallback, MarginCallback
+from sparseface_tf.channels import at_width, sliced
+from sparseface_tf.channels.levels import at_levels
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from sparseface_tf.cosine import cosine_similarity
-from sparseface_tf.networks import baseline_network, deepid2plus_network
+from sparseface_tf.experiment import CHANNELS
+from sparseface_tf.nearest_centre import NearestCentre
+from sparseface_tf.networks import build_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.run_data import RunData
 from sparseface_tf.schedules import SmoothDecay
@@ -63,6 +70,8 @@ class Stages:
         # The network before the data: its mistakes show in a second.
         self.network = self._new_network()
         for layer, _ in self.stages[1:]:
+            if layer == CHANNELS:
+                continue
             inputs = self.network.get_layer(layer).kernel.shape[-2]
             if inputs % experiment.block:
                 raise ValueError(
@@ -78,14 +87,13 @@ class Stages:
     def _new_network(self):
         experiment = self.experiment
         region = self.data.region
-        shape = (region.height, region.width, region.channels)
-        settings = dict(
-            width=experiment.width_multiplier, normalization=experiment.normalization
-        )
-        if experiment.network == "deepid2plus":
-            return deepid2plus_network(shape, **settings)
-        return baseline_network(
-            shape, study=experiment.study, dropout=experiment.dropout_5b, **settings
+        return build_network(
+            experiment.network,
+            (region.height, region.width, region.channels),
+            width=experiment.width_multiplier,
+            study=experiment.study,
+            normalization=experiment.scale_settings(),
+            dropout=experiment.dropout_5b,
         )
 
     def _supervised(self, network):
@@ -97,6 +105,7 @@ class Stages:
             dropout=experiment.dropout_f,
             margin=1.0 if experiment.margin == "data" else float(experiment.margin),
             identification=experiment.identification,
+            centre_rate=experiment.centre_rate if experiment.centre_weight else None,
         )
 
     def _check_space(self):
@@ -116,7 +125,9 @@ class Stages:
         Returns:
             The table, a string that ends with a newline.
         """
-        for number in range(len(self.stages)):
+        for number, (layer, _) in enumerate(self.stages):
+            if layer == CHANNELS:
+                self._prune(number)
             finished = os.path.exists(self._path(number, "metrics.json"))
             if not finished:
                 self._train(number)
@@ -132,6 +143,34 @@ class Stages:
             lambda file: file.write(table.encode("utf-8")),
         )
         return table
+
+    def _prune(self, number):
+        """Takes channels away from the network: those that the stage has noted, if it has begun."""
+        experiment, (_, share) = self.experiment, self.stages[number]
+        path = self._path(number, "channels.json")
+        if not os.path.exists(path):
+            kept = self.criteria[number].keep(
+                self.network,
+                share,
+                experiment.prune_threshold,
+                multiple=experiment.channel_multiple,
+                seed=experiment.seed + number,
+            )
+            os.makedirs(self._path(number), exist_ok=True)
+            write_json(path, {name: numbers.tolist() for name, numbers in kept.items()})
+        self.model = sliced(self.model, read_json(path))
+        feature = self.model.get_layer("feature").output
+        self.network = keras.Model(self.model.input, feature, name=self.network.name)
+        for layer in self.network.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = not experiment.freeze
+                # The penalties have done what they are for.
+                layer.gamma.regularizer = layer.gamma_regularizer = None
+
+    def _widths(self, number):
+        """The widths that a stage trains together."""
+        pruned = CHANNELS in [layer for layer, _ in self.stages[: number + 1]]
+        return self.experiment.widths() if pruned else [1.0]
 
     def _path(self, number, *names):
         return os.path.join(self.experiment.output, f"stage{number}", *names)
@@ -161,8 +200,8 @@ class Stages:
         # Named, or Keras numbers the optimizers of a process and a resumed one counts otherwise.
         settings = dict(weight_decay=experiment.weight_decay, name=experiment.optimizer)
         if experiment.optimizer == "adamw":
-            return keras.optimizers.AdamW(rate, **settings)
-        return keras.optimizers.SGD(rate, momentum=0.9, **settings)
+            return keras.optimizers.AdamW(rate, beta_1=experiment.beta_1, **settings)
+        return keras.optimizers.SGD(rate, momentum=experiment.beta_1, **settings)
 
     def _train(self, number):
         experiment, (layer, kept) = self.experiment, self.stages[number]
@@ -171,21 +210,26 @@ class Stages:
         # Every stage draws from its own stretch of the endless sequence of mini-batches.
         first = sum(experiment.stage_steps(n, len(self.data.training)) for n in range(number))
         optimizer = self._optimizer(number, steps)
-        optimizer.build(self.model.trainable_variables)
+        widths = self._widths(number)
+        model = self.model
+        if len(widths) > 1:
+            model = at_levels(model, widths, experiment.channel_multiple)
+        optimizer.build(model.trainable_variables)
         path = self._path(number, "checkpoint.npz")
         start, seconds = 0, 0.0
         if os.path.exists(path):
-            position = load_checkpoint(path, self.model, optimizer)
+            position = load_checkpoint(path, model, optimizer)
             start, seconds = position["step"], position["seconds"]
             logging.info("Resuming stage %d at mini-batch %d of %d.", number, start, steps)
-        self.model.compile(
+        model.compile(
             optimizer=optimizer,
             jit_compile=keras.backend.backend() == "jax",
             **signals(
-                self.model,
+                model,
                 verification_weight=experiment.verification_weight,
                 branch_weight=experiment.branch_weight,
                 identification=experiment.identification_loss(),
+                centre_weight=experiment.centre_weight,
             ),
         )
         log = LogCallback(
@@ -209,8 +253,9 @@ class Stages:
                     start,
                 ),
             )
-        if layer and (start == 0 or not self.criteria[number].one_shot):
-            selection = self._selection(number, layer, kept, steps, first, start, log.writer)
+        masked = layer and layer != CHANNELS
+        if masked and (start == 0 or not self.criteria[number].one_shot):
+            selection = self._selection(number, model, steps, first, start, log.writer)
             callbacks.insert(0, selection)
         batches = self.data.pair_batches(first + start)
         if start == 0:
@@ -218,9 +263,9 @@ class Stages:
                 sheets = [_contact_sheet(images) for images, _ in batches.take(3)]
                 tf.summary.image("mini-batches", tf.stack(sheets))
         if start < steps:
-            self.model.fit(
+            model.fit(
                 served(batches, experiment.data_service)
-                .map(targets(self.model))
+                .map(targets(model))
                 .take(steps - start),
                 epochs=1,
                 shuffle=False,  # The batches come as they are to come.
@@ -230,9 +275,10 @@ class Stages:
             )
         self.trained = dict(steps=steps, seconds=checkpoint.seconds, last=log.last)
 
-    def _selection(self, number, layer, kept, steps, first, start, writer):
+    def _selection(self, number, model, steps, first, start, writer):
         """The callback that drops a layer's connections and notes what it did."""
         experiment, criterion = self.experiment, self.criteria[number]
+        layer, kept = self.stages[number]
 
         def note(callback):
             noted = {}
@@ -254,7 +300,7 @@ class Stages:
         return criterion.callback(
             layer,
             kept,
-            self._images_for(criterion, first),
+            self._images_for(criterion, model, first),
             done=note,
             steps=steps,
             start=start,
@@ -280,9 +326,9 @@ class Stages:
 
     def _sparse(self, number):
         """The (layer, S) that are sparse in a stage."""
-        return self.stages[1 : number + 1]
+        return [stage for stage in self.stages[1 : number + 1] if stage[0] != CHANNELS]
 
-    def _images_for(self, criterion, first):
+    def _images_for(self, criterion, model, first):
         """What a criterion looks at: the same images however often they are read."""
         experiment = self.experiment
         if criterion.images == "held_out":
@@ -291,7 +337,7 @@ class Stages:
             # Those that the stage begins with, in order: other ones would make another mask.
             batches = max(1, experiment.correlation_images // (2 * experiment.pairs))
             batches = self.data.pair_batches(first, ordered=True).take(batches)
-            return batches.map(targets(self.model))
+            return batches.map(targets(model))
         return None
 
     def _correlations(self, model, layer):
@@ -327,8 +373,17 @@ class Stages:
             **self.trained,
             **report.parameters(self.network, self.experiment.layers()),
         }
+        metrics["multiply_adds"] = counts.total(counts.count(self.network)).multiply_adds
         if layer:
             metrics["criterion"] = str(self.criteria[number])
+        if CHANNELS in [name for name, _ in self.stages[: number + 1]]:
+            # Of the network that the run began with.
+            whole = read_json(self._path(0, "metrics.json"))["parameters"]
+            metrics["compression_ratio"] = metrics["parameters_kept"] / whole
+        if layer == CHANNELS:
+            kept = read_json(self._path(number, "channels.json"))
+            metrics["channels"] = {name: len(numbers) for name, numbers in kept.items()}
+        elif layer:
             noted = read_json(self._path(number, "selection.json"))
             metrics["selection"] = {"forced": noted["forced"]} if "forced" in noted else {}
             if not {"before", "inputs_before"} <= noted.keys():
@@ -352,22 +407,9 @@ class Stages:
             }
         if not self.experiment.retrains(number) and number:
             metrics["from_scratch"] = True
-        metrics["verification"], pairs = {}, {}
-        for name, (faces, images, same, folds) in self.data.tests.items():
-            scores = self._scores(name, faces, images)
-            verified = verification_accuracy(scores, same, folds)
-            metrics["verification"][name] = dataclasses.asdict(verified)
-            values = {
-                "scores": scores.astype(np.float32),
-                "right": right_decisions(scores, same, folds, verified.thresholds),
-                "same": same,
-                "folds": folds,
-                "identities": faces.labels[images],
-            }
-            pairs.update({f"{name}/{key}": value for key, value in values.items()})
-        write_atomically(
-            self._path(number, "scores.npz"), lambda file: np.savez_compressed(file, **pairs)
-        )
+        metrics.update(self._tested(self.network, self.model, self._path(number, "scores.npz")))
+        for width in self._widths(number)[1:]:
+            metrics.setdefault("levels", {})[f"{width:g}"] = self._at_width(number, width)
         self.network.save(self._path(number, "model.keras"))
         masks = {
             name: np.asarray(self.network.get_layer(name).mask)
@@ -378,14 +420,70 @@ class Stages:
         save_checkpoint(self._path(number, "checkpoint.npz"), self.model, step=0)
         write_json(self._path(number, "metrics.json"), metrics)
 
-    def _scores(self, name, faces, pairs):
+    def _at_width(self, number, width):
+        """What a stage's metrics say about its network at a lower width."""
+        network, model = (
+            at_width(each, width, self.experiment.channel_multiple)
+            for each in (self.network, self.model)
+        )
+        return {
+            **report.parameters(network, self.experiment.layers()),
+            "multiply_adds": counts.total(counts.count(network)).multiply_adds,
+            **self._tested(network, model, self._path(number, f"scores_at_{100 * width:g}.npz")),
+        }
+
+    def _tested(self, network, model, path):
+        """What a network is good for: a part of a stage's metrics.
+
+        Args:
+            network: from images to features.
+            model: the same with its supervision.
+            path: where the scores of the pairs go.
+        """
+        verification, pairs = {}, {}
+        for name, (faces, images, same, folds) in self.data.tests.items():
+            scores = self._scores(network, name, faces, images)
+            verified = verification_accuracy(scores, same, folds)
+            verification[name] = dataclasses.asdict(verified)
+            values = {
+                "scores": scores.astype(np.float32),
+                "right": right_decisions(scores, same, folds, verified.thresholds),
+                "same": same,
+                "folds": folds,
+                "identities": faces.labels[images],
+            }
+            pairs.update({f"{name}/{key}": value for key, value in values.items()})
+        write_atomically(path, lambda file: np.savez_compressed(file, **pairs))
+        tested = {"verification": verification}
+        if self.data.classified:
+            tested["classification"] = self._classification(network, model)
+        return tested
+
+    def _classification(self, network, model):
+        """Shares of the held-out images of training identities that are told right."""
+        faces, identities = self.data.classified
+        batches = image_batches(faces, region=self.data.region)
+        classifier = keras.Model(model.input, model.get_layer("f_identity").output)
+        told = embed(classifier, batches, "classification").argmax(axis=1)
+        centres = NearestCentre().fit(
+            embed(network, image_batches(self.data.training, region=self.data.region), "centres"),
+            self.data.training.labels,
+        )
+        nearest = centres.predict(embed(network, batches, "nearest centres"))
+        return {
+            "images": len(identities),
+            "accuracy": float(np.mean(told == identities)),
+            "nearest_centre": float(np.mean(nearest == identities)),
+        }
+
+    def _scores(self, network, name, faces, pairs):
         """Cosines of pairs, float (n,), of features summed over an image and its mirror."""
         used, pairs = np.unique(pairs, return_inverse=True)
         pairs = pairs.reshape(-1, 2)
         features = 0
         for mirrored in (False, True):
             batches = image_batches(faces, used, batch=256, region=self.data.region, mirrored=mirrored)
-            features = features + embed(self.network, batches, f"embedding {name}")
+            features = features + embed(network, batches, f"embedding {name}")
         return cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
 
 

@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from sparseface_tf.centre_loss import CentreLoss, ClassCentres
+from sparseface_tf.channels.levels import level_of
 from sparseface_tf.losses import PairDistance, VerificationLoss
 from sparseface_tf.margin_softmax import ArcFace, CosFace, CosineClassifier
 
@@ -16,6 +18,7 @@ def supervise(
     dropout=0.5,
     margin=1.0,
     identification="softmax",
+    centre_rate=None,
 ):
     """The training model: `network` with the supervisory signals on f and on its branches.
 
@@ -32,11 +35,13 @@ def supervise(
         dropout: fraction of each feature dropped before its softmax (Sec. 3: 0.5).
         margin: initial margin of the verification signals.
         identification: identification signal, one of `IDENTIFICATION`, as `signals` is given it.
+        centre_rate: rate of the centres of a centre loss on f; None for no such loss.
 
     Returns:
         A `keras.Model` from images (2 * pairs, height, width, channels) to a dict that has, for
         "f" and for every branch, "<name>_identity": logits (2 * pairs, identities), cosines with
-        a margin softmax, and "<name>_pairs": distances and margins (pairs, 2), all float32.
+        a margin softmax, and "<name>_pairs": distances and margins (pairs, 2), all float32; with a
+        centre loss also "f_centre", what `ClassCentres` puts out.
 
     Raises:
         ValueError: if a branch is not a layer of the network.
@@ -64,6 +69,9 @@ def supervise(
             classifier = CosineClassifier(identities, start, name=f"{name}_identity")
         outputs[f"{name}_identity"] = classifier(dropped)
         outputs[f"{name}_pairs"] = PairDistance(margin, name=f"{name}_pairs")(feature)
+    if centre_rate is not None:
+        centres = ClassCentres(identities, centre_rate, name="f_centre")
+        outputs["f_centre"] = centres(network.output)
     return keras.Model(network.input, outputs, name="supervised")
 
 
@@ -109,18 +117,22 @@ def identification_loss(identification="softmax", margin=None, scale=None):
     return {"arcface": ArcFace, "cosface": CosFace}[identification](**settings)
 
 
-def signals(model, verification_weight=0.05, branch_weight=1.0, identification=None):
+def signals(
+    model, verification_weight=0.05, branch_weight=1.0, identification=None, centre_weight=0.0
+):
     """Losses of a supervised model, as the arguments that `compile` takes.
 
     The total is the sum over f and the branches of identification + λ · verification, the
-    branches' part scaled by `branch_weight`.
+    branches' part scaled by `branch_weight`, and of the centre loss on f. Of a model at several
+    widths the totals of all widths are summed.
 
     Args:
-        model: what `supervise` returned.
+        model: what `supervise` returned, or `at_levels` made of it.
         verification_weight: λ of the joint signal.
         branch_weight: weight of the branches against f.
         identification: what `identification_loss` returned for the signal that the model was
             built with; None: softmax.
+        centre_weight: weight of the centre loss.
 
     Returns:
         Dict with "loss", "loss_weights" and "metrics" (accuracy of f's identification).
@@ -128,10 +140,14 @@ def signals(model, verification_weight=0.05, branch_weight=1.0, identification=N
     identification = identification or identification_loss()
     losses, weights = {}, {}
     for output in model.output_names:
-        scale = 1.0 if output.startswith("f_") else branch_weight
-        if output.endswith("_identity"):
+        name, _ = level_of(output)
+        scale = 1.0 if name.startswith("f_") else branch_weight
+        if name.endswith("_identity"):
             losses[output] = identification
             weights[output] = scale
+        elif name.endswith("_centre"):
+            losses[output] = CentreLoss(model.get_layer(output))
+            weights[output] = centre_weight
         else:
             losses[output] = VerificationLoss()
             weights[output] = scale * verification_weight

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from sparseface_tf.channels import at_width, counts_at_width
-from sparseface_tf.counts import count, total
+from sparseface_tf.channels import at_width
+from sparseface_tf.counts import count, counts_at_width, total
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks import baseline_network, mobilenet, vgg16_network
 from sparseface_tf.squeezenet import squeezenet

@@ -6,13 +6,12 @@ Approach" (National Taiwan University, 2018), here "the poster".
 
 from sparseface_tf.channels.priority import ChannelPenalty, DecreasingScales
 from sparseface_tf.channels.slicing import sliced
-from sparseface_tf.channels.width import at_width, counts_at_width, prefixes
+from sparseface_tf.channels.width import at_width, prefixes
 
 __all__ = [
     "ChannelPenalty",
     "DecreasingScales",
     "at_width",
-    "counts_at_width",
     "prefixes",
     "sliced",
 ]

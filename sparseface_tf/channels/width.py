@@ -1,13 +1,12 @@
 """The prefixes of a network: at half its width, the first half of every layer's channels."""
 
-import keras
 import math
 
+import keras
 import numpy as np
 
 from sparseface_tf.channels.flow import producer
 from sparseface_tf.channels.slicing import sliced
-from sparseface_tf.counts import count
 
 
 def normalisations(model):
@@ -95,8 +94,3 @@ def at_width(model, share, multiple=1):
     ```
     """
     return sliced(model, prefixes(model, share, multiple))
-
-
-def counts_at_width(model, share, multiple=1):
-    """What `count` says about `at_width(model, share)`, without building it."""
-    return count(model, prefixes(model, share, multiple))

@@ -8,6 +8,8 @@ through, so one more file in it is one more criterion; those in files elsewhere 
 from sparseface_tf.command_line import setting
 from sparseface_tf.criteria.base import Criterion
 from sparseface_tf.criteria.base import MaskCallback
+from sparseface_tf.criteria.registry import channel_criteria
+from sparseface_tf.criteria.registry import channel_criterion
 from sparseface_tf.criteria.registry import criteria
 from sparseface_tf.criteria.registry import criterion
 from sparseface_tf.criteria.registry import load_criteria

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pkgutil
 
+from sparseface_tf.channels.criteria import ChannelCriterion
 from sparseface_tf.criteria.base import Criterion
 
 
@@ -41,8 +42,21 @@ def criterion(text, **defaults):
     >>> criterion("correlation,lam=1").lam
     1.0
     """
+    return _made(text, criteria(), defaults)
+
+
+def channel_criteria():
+    """All criteria of channels: dict from name to subclass of `ChannelCriterion`, sorted by name."""
+    return dict(sorted(ChannelCriterion.named.items()))
+
+
+def channel_criterion(text):
+    """Makes a criterion of channels from its name and settings, as `criterion` does of weights."""
+    return _made(text, channel_criteria(), {})
+
+
+def _made(text, known, defaults):
     name, *pairs = (part.strip() for part in text.split(","))
-    known = criteria()
     if name not in known:
         raise ValueError(f"there is no criterion '{name}'; choose from {', '.join(known)}.")
     fields = {field.name: field for field in dataclasses.fields(known[name])}
@@ -87,5 +101,6 @@ def load_criteria(path):
         spec.loader.exec_module(module)
     except Exception as error:
         raise ValueError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    if not any(found.__module__ == name for found in Criterion.named.values()):
+    found = [*Criterion.named.values(), *ChannelCriterion.named.values()]
+    if not any(criterion.__module__ == name for criterion in found):
         raise ValueError(f"{path} defines no criterion: give a subclass of Criterion a name.")

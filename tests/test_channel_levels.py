@@ -1,0 +1,169 @@
+"""One set of weights at several widths."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sparseface_tf.centre_loss import ClassCentres
+from sparseface_tf.channels import at_width
+from sparseface_tf.channels.levels import at_levels, level_name, level_of
+from sparseface_tf.networks import baseline_network, vgg16_network
+from sparseface_tf.supervision import signals, supervise, targets
+
+WIDTHS = (1, 0.75, 0.5, 0.25)
+
+
+def frozen(model, seed=0):
+    """Some scales and moments in the normalisations, which are frozen, and weights everywhere."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+            shape = layer.gamma.shape
+            for variable in layer.weights:
+                variable.assign(rng.uniform(0.5, 1.5, shape) if "beta" not in variable.name else
+                                rng.normal(size=shape))  # fmt: skip
+        elif layer.name.endswith("_identity"):
+            layer.kernel.assign(0.1 * rng.normal(size=layer.kernel.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def table_1():
+    """Table 1's network with branches and a sparse layer, of eighth width, with its supervision."""
+    network = baseline_network((56, 48, 3), 0.125, study=True, normalization=True, dropout=0.0)
+    mask = np.random.default_rng(0).random(network.get_layer("5b").mask.shape) < 0.3
+    network.get_layer("5b").assign_mask(mask)
+    model = supervise(network, 5, branches=("pool3",), dropout=0.0, centre_rate=0.5)
+    return frozen(model)
+
+
+def batch(model, count=8):
+    rng = np.random.default_rng(1)
+    images = rng.normal(size=(count, *model.input_shape[1:])).astype("float32")
+    return images, np.repeat(np.arange(count // 2), 2) % 5
+
+
+def test_names_of_levels_and_back():
+    for share in (1, 0.75, 0.125):
+        assert level_of(level_name("f_identity", share)) == ("f_identity", share)
+    assert level_name("f", 1) == "f" and level_name("f", 0.125) == "f_at_12.5"
+
+
+def test_each_level_is_the_network_at_that_width(table_1):
+    images, _ = batch(table_1)
+    levels = at_levels(table_1, WIDTHS)
+    found = levels.predict(images, verbose=0)
+    assert len(found) == len(WIDTHS) * len(table_1.output_names)
+    for share in WIDTHS:
+        expected = at_width(table_1, share).predict(images, verbose=0)
+        for name, value in expected.items():
+            other = found[level_name(name, share)]
+            np.testing.assert_allclose(other, value, rtol=1e-4, atol=1e-5, err_msg=name)
+        assert np.std(expected["f_identity"]) > 1e-3
+    assert not np.allclose(found["f_identity"], found["f_identity_at_50"])
+
+
+def test_the_weights_are_shared(table_1):
+    levels = at_levels(table_1, WIDTHS)
+    assert [id(v) for v in levels.trainable_variables] == [id(v) for v in table_1.trainable_variables]
+    own = {id(v) for v in levels.weights} - {id(v) for v in table_1.weights}
+    assert len(own) == 3  # the centres of the lower widths
+
+
+def loss_of(model, outputs, identities):
+    """The total of `signals` at one width, in plain words."""
+    total = keras.ops.mean(
+        keras.losses.sparse_categorical_crossentropy(identities, outputs["f_identity"], from_logits=True)
+    )
+    branch = keras.losses.sparse_categorical_crossentropy(
+        identities, outputs["pool3_identity"], from_logits=True
+    )
+    return total + 0.3 * keras.ops.mean(branch) + 0.01 * centre(outputs["f_centre"])
+
+
+def centre(output):
+    # Centres are zero at first.
+    return keras.ops.mean(keras.ops.sum(output[:, :-1] ** 2, axis=-1)) / 2
+
+
+def test_gradients_are_the_sums_over_the_levels(table_1):
+    images, identities = batch(table_1)
+    levels = at_levels(table_1, (1, 0.5, 0.25))
+    levels.compile(
+        keras.optimizers.SGD(1.0),
+        jit_compile=False,
+        **signals(levels, verification_weight=0.0, branch_weight=0.3, centre_weight=0.01),
+    )
+    _, wanted = targets(levels)(images, identities)
+    with tf.GradientTape() as tape:
+        loss = levels.compute_loss(images, wanted, levels(images, training=True))
+    found = tape.gradient(loss, levels.trainable_variables)
+    sums = [np.zeros(v.shape) for v in table_1.trainable_variables]
+    for share in (1, 0.5, 0.25):
+        narrow = at_width(table_1, share)
+        with tf.GradientTape() as tape:
+            loss = loss_of(narrow, narrow(images, training=True), identities)
+        gradients = tape.gradient(loss, narrow.trainable_variables)
+        for whole, gradient, variable in zip(sums, gradients, table_1.trainable_variables):
+            add_to_part(whole, np.asarray(tf.convert_to_tensor(gradient)), variable)
+    for variable, expected, gradient in zip(table_1.trainable_variables, sums, found):
+        gradient = np.asarray(tf.convert_to_tensor(gradient))
+        assert np.abs(expected).max() > 0, variable.path
+        np.testing.assert_allclose(gradient, expected, rtol=2e-3, atol=1e-5, err_msg=variable.path)
+
+
+def add_to_part(whole, part, variable):
+    """Adds a gradient at a lower width to the place of its weights in the whole array."""
+    place = [np.arange(n) for n in part.shape]
+    # A kernel behind a flattened map has its inputs position by position.
+    if len(part.shape) == 2 and part.shape[0] < whole.shape[0]:
+        positions = {"f": 6, "pool3_branch": 6 * 7}.get(variable.path.split("/")[0], 1)
+        channels, kept = whole.shape[0] // positions, part.shape[0] // positions
+        place[0] = (np.arange(positions)[:, None] * channels + np.arange(kept)).reshape(-1)
+    whole[np.ix_(*place)] += part
+
+
+def test_after_training_each_width_is_what_it_was_in_training():
+    model = frozen(supervise(vgg16_network((32, 32, 3), 0.0625), 4, branches=(), centre_rate=0.5))
+    levels = at_levels(model, (1, 0.5))
+    levels.compile(
+        keras.optimizers.Adam(1e-2), jit_compile=False, **signals(levels, centre_weight=1e-3)
+    )
+    images, identities = batch(model)
+    dataset = tf.data.Dataset.from_tensors(targets(levels)(images, identities % 4)).repeat(12)
+    before = [np.array(v) for v in model.weights]
+    history = levels.fit(dataset, verbose=0, shuffle=False)
+    assert len(history.history["loss"]) == 1
+    changed = {
+        variable.path for variable, old in zip(model.weights, before) if not np.array_equal(variable, old)
+    }
+    assert not any("normalization" in path for path in changed)
+    assert {"conv1_1/kernel", "conv5_3/kernel", "f_identity/kernel", "f_centre/centres"} <= changed
+    found = levels.predict(images, verbose=0)
+    narrow = at_width(model, 0.5).predict(images, verbose=0)
+    np.testing.assert_allclose(found["f_identity_at_50"], narrow["f_identity"], rtol=1e-3, atol=1e-4)
+    # Learned: the same mini-batch over and over.
+    assert (found["f_identity"].argmax(axis=1) == identities % 4).mean() > 0.7
+
+
+def test_the_margin_is_one_and_the_centres_are_each_levels_own(table_1):
+    levels = at_levels(table_1, (1, 0.5))
+    table_1.get_layer("f_pairs").margin.assign(2.5)
+    images, _ = batch(table_1)
+    found = levels.predict(images, verbose=0)
+    assert set(found["f_pairs_at_50"][:, 1]) == {2.5}
+    centres = [layer for layer in levels.layers if isinstance(layer, ClassCentres)]
+    assert [layer.name for layer in centres] == ["f_centre", "f_centre_at_50"]
+
+
+def test_what_levels_need():
+    model = vgg16_network((32, 32, 3), 0.0625)
+    with pytest.raises(ValueError, match="not frozen"):
+        at_levels(model, (1, 0.5))
+    frozen(model)
+    for shares in ((0.5,), (), (2, 1)):
+        with pytest.raises(ValueError, match="from 1 downwards"):
+            at_levels(model, shares)
+    assert set(at_levels(model, (1, 0.5)).output_names) == {"feature", "feature_at_50"}
