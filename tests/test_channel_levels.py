@@ -39,6 +39,11 @@ def table_1():
     return frozen(model)
 
 
+def outputs(model, x):
+    """What a model makes of images, arrays; without the seconds that `predict` takes to begin."""
+    return keras.tree.map_structure(np.asarray, model(x, training=False))
+
+
 def batch(model, count=8):
     rng = np.random.default_rng(1)
     images = rng.normal(size=(count, *model.input_shape[1:])).astype("float32")
@@ -54,10 +59,10 @@ def test_names_of_levels_and_back():
 def test_each_level_is_the_network_at_that_width(table_1):
     images, _ = batch(table_1)
     levels = at_levels(table_1, WIDTHS)
-    found = levels.predict(images, verbose=0)
+    found = outputs(levels, images)
     assert len(found) == len(WIDTHS) * len(table_1.output_names)
     for share in WIDTHS:
-        expected = at_width(table_1, share).predict(images, verbose=0)
+        expected = outputs(at_width(table_1, share), images)
         for name, value in expected.items():
             other = found[level_name(name, share)]
             np.testing.assert_allclose(other, value, rtol=1e-4, atol=1e-5, err_msg=name)
@@ -72,15 +77,15 @@ def test_the_weights_are_shared(table_1):
     assert len(own) == 3  # the centres of the lower widths
 
 
-def loss_of(model, outputs, identities):
+def loss_of(found, identities):
     """The total of `signals` at one width, in plain words."""
     total = keras.ops.mean(
-        keras.losses.sparse_categorical_crossentropy(identities, outputs["f_identity"], from_logits=True)
+        keras.losses.sparse_categorical_crossentropy(identities, found["f_identity"], from_logits=True)
     )
     branch = keras.losses.sparse_categorical_crossentropy(
-        identities, outputs["pool3_identity"], from_logits=True
+        identities, found["pool3_identity"], from_logits=True
     )
-    return total + 0.3 * keras.ops.mean(branch) + 0.01 * centre(outputs["f_centre"])
+    return total + 0.3 * keras.ops.mean(branch) + 0.01 * centre(found["f_centre"])
 
 
 def centre(output):
@@ -104,7 +109,7 @@ def test_gradients_are_the_sums_over_the_levels(table_1):
     for share in (1, 0.5, 0.25):
         narrow = at_width(table_1, share)
         with tf.GradientTape() as tape:
-            loss = loss_of(narrow, narrow(images, training=True), identities)
+            loss = loss_of(narrow(images, training=True), identities)
         gradients = tape.gradient(loss, narrow.trainable_variables)
         for whole, gradient, variable in zip(sums, gradients, table_1.trainable_variables):
             add_to_part(whole, np.asarray(tf.convert_to_tensor(gradient)), variable)
@@ -141,8 +146,8 @@ def test_after_training_each_width_is_what_it_was_in_training():
     }
     assert not any("normalization" in path for path in changed)
     assert {"conv1_1/kernel", "conv5_3/kernel", "f_identity/kernel", "f_centre/centres"} <= changed
-    found = levels.predict(images, verbose=0)
-    narrow = at_width(model, 0.5).predict(images, verbose=0)
+    found = outputs(levels, images)
+    narrow = outputs(at_width(model, 0.5), images)
     np.testing.assert_allclose(found["f_identity_at_50"], narrow["f_identity"], rtol=1e-3, atol=1e-4)
     # Learned: the same mini-batch over and over.
     assert (found["f_identity"].argmax(axis=1) == identities % 4).mean() > 0.7
@@ -152,7 +157,7 @@ def test_the_margin_is_one_and_the_centres_are_each_levels_own(table_1):
     levels = at_levels(table_1, (1, 0.5))
     table_1.get_layer("f_pairs").margin.assign(2.5)
     images, _ = batch(table_1)
-    found = levels.predict(images, verbose=0)
+    found = outputs(levels, images)
     assert set(found["f_pairs_at_50"][:, 1]) == {2.5}
     centres = [layer for layer in levels.layers if isinstance(layer, ClassCentres)]
     assert [layer.name for layer in centres] == ["f_centre", "f_centre_at_50"]

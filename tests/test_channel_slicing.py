@@ -56,6 +56,11 @@ def with_small_numbers(model, seed=0):
     return model
 
 
+def outputs(model, x):
+    """What a model makes of images, arrays; without the seconds that `predict` takes to begin."""
+    return keras.tree.map_structure(np.asarray, model(x, training=False))
+
+
 def images(model, count=3, seed=1):
     return np.random.default_rng(seed).integers(-3, 4, (count, *model.input_shape[1:])).astype("f")
 
@@ -69,7 +74,7 @@ def kept_channels(draw):
     return kept
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(kept=kept_channels(), seed=st.integers(0, 99))
 def test_without_channels_that_are_zero_nothing_changes(kept, seed):
     model = with_small_numbers(branched(), seed)
@@ -83,7 +88,7 @@ def test_without_channels_that_are_zero_nothing_changes(kept, seed):
             value[gone] = 0
             variable.assign(value)
     x = images(model)
-    expected, found = model.predict(x, verbose=0), small.predict(x, verbose=0)
+    expected, found = outputs(model, x), outputs(small, x)
     # The mean over 4 x 4 positions is exact too.
     assert np.array_equal(expected["joined"], found["joined"])
     assert np.array_equal(expected["whole"][:, kept["c"]], found["whole"])
@@ -96,7 +101,7 @@ def test_the_order_of_channels_may_change():
     model = with_small_numbers(branched())
     x = images(model)
     turned = sliced(model, {name: range(n)[::-1] for name, n in CHANNELS.items()})
-    expected, found = model.predict(x, verbose=0), turned.predict(x, verbose=0)
+    expected, found = outputs(model, x), outputs(turned, x)
     np.testing.assert_array_equal(expected["joined"], found["joined"])
     np.testing.assert_array_equal(expected["whole"][:, ::-1], found["whole"])
 
@@ -116,7 +121,7 @@ def test_masks_and_weights_are_parts_of_the_large_ones(tmp_path):
     small.save(tmp_path / "small.keras")
     loaded = keras.models.load_model(tmp_path / "small.keras")
     x = images(model)
-    for a, b in zip(small.predict(x, verbose=0).values(), loaded.predict(x, verbose=0).values()):
+    for a, b in zip(outputs(small, x).values(), outputs(loaded, x).values()):
         assert np.array_equal(a, b)
 
 
@@ -170,9 +175,9 @@ def test_grouped_convolutions_are_left_whole():
 def test_every_network_can_be_copied(network):
     model = network()
     copy = sliced(model, {}, name="copy")
-    x = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:]))
+    x = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])).astype("float32")
     assert copy.name == "copy"
-    assert np.array_equal(model.predict(x, verbose=0), copy.predict(x, verbose=0))
+    assert np.array_equal(outputs(model, x), outputs(copy, x))
 
 
 def test_prefixes_are_rounded_down():
@@ -215,8 +220,8 @@ def test_half_a_network_is_a_plain_model(tmp_path):
     assert np.array_equal(half.get_layer("f").kernel, np.asarray(model.get_layer("f").kernel)[inputs])
     half.save(tmp_path / "half.keras")
     loaded = keras.models.load_model(tmp_path / "half.keras")
-    x = np.random.default_rng(0).normal(size=(2, 56, 48, 3))
-    assert np.array_equal(half.predict(x, verbose=0), loaded.predict(x, verbose=0))
+    x = np.random.default_rng(0).normal(size=(2, 56, 48, 3)).astype("float32")
+    assert np.array_equal(outputs(half, x), outputs(loaded, x))
 
 
 def test_half_a_network_is_exported():
@@ -229,7 +234,7 @@ def test_half_a_network_is_exported():
     content, _ = tflite.build(half, quiet=True)
     x = np.random.default_rng(0).normal(size=(2, 56, 48, 3)).astype("float32")
     found = litert.LiteRTNetwork(content).predict_on_batch(x)
-    np.testing.assert_allclose(found, half.predict(x, verbose=0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found, outputs(half, x), rtol=1e-3, atol=1e-4)
 
 
 def test_a_supervised_network_is_sliced_with_its_branches_and_margins():
