@@ -2,11 +2,11 @@
 
     python benchmarks/width.py [--network=vgg16] [--width_multiplier=0.5] [--scale=small]
 
-A network with random weights at 100, 75, 50 and 25 % of its channels: parameters, multiply-adds, the time
-of one image by Keras in --precision and by LiteRT with int8 weights and maps, one thread both, and what the
-time is of the whole network's beside what the multiply-adds are. A --model=FILE.keras is taken in place of
-random weights; --peers adds MobileFaceNet, MobileNet and SqueezeNet. Run it on an idle machine: times are
-medians.
+A network with random weights at 100, 75, 50 and 25 % of its channels: parameters, multiply-adds,
+the time of one image by Keras in --precision and by LiteRT with int8 weights and maps, one thread
+both, and what the time is of the whole network's beside what the multiply-adds are. A
+--model=FILE.keras is taken in place of random weights; --peers adds MobileFaceNet, MobileNet and
+SqueezeNet. Run it on an idle machine: times are medians.
 """
 
 import os
@@ -29,7 +29,7 @@ from sparseface_tf.networks import build_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.report import markdown
 
-NETWORK = flags.DEFINE_enum("network", "vgg16", ["vgg16", "baseline", "deepid2plus"], "Which network.")
+NETWORK = flags.DEFINE_enum("network", "vgg16", ["vgg16", "baseline", "deepid2plus"], "Which one.")
 MODEL = flags.DEFINE_string("model", "", "A trained one instead.")
 MULTIPLIER = flags.DEFINE_float("width_multiplier", 1.0, "Multiplies its maps at 100 %.")
 WIDTHS = flags.DEFINE_list("widths", ["1", "0.75", "0.5", "0.25"], "Shares of the channels.")
@@ -99,8 +99,9 @@ def row(title, model, counted, first):
 def main(argv):
     keras.config.set_dtype_policy(dtype_policy(PRECISION.value))
     policy = keras.config.dtype_policy().name
-    rows = [["network", "parameters", "multiply-adds", "int8 file", f"Keras, {policy}", "LiteRT, int8",
-             "multiply-adds, of the whole", "Keras", "LiteRT", "LiteRT / multiply-adds"]]  # fmt: skip
+    titles = ["network", "parameters", "multiply-adds", "int8 file", f"Keras, {policy}"]
+    titles += ["LiteRT, int8", "multiply-adds, of the whole", "Keras", "LiteRT"]
+    rows = [[*titles, "LiteRT / multiply-adds"]]
     model = open_embedder(MODEL.value).network if MODEL.value else network(NETWORK.value)
     first = None
     for width in map(float, WIDTHS.value):

@@ -10,8 +10,8 @@ No gradient reaches the centres; after each mini-batch every identity in it move
     c_j ← c_j - α Σ_{y_i = j} (c_j - x_i) / (1 + number of images of j)              (eq. 4)
 
 The 1 is the publication's: of one image the centre goes half the way. Keras takes the mean over a
-mini-batch, of this loss as of the softmax; the publication takes the sum of both, so the weight between
-them is the same.
+mini-batch, of this loss as of the softmax; the publication takes the sum of both, so the weight
+between them is the same.
 """
 
 import keras
@@ -82,7 +82,8 @@ class CentreLoss(keras.losses.Loss):
         centres = ops.convert_to_tensor(self.layer.centres)
         away = features - ops.stop_gradient(ops.take(centres, identities, axis=0))
         moves = ops.segment_sum(ops.stop_gradient(away), identities, self.layer.identities)
-        images = ops.segment_sum(ops.ones_like(rate * away[:, 0]), identities, self.layer.identities)
+        ones = ops.ones_like(identities, dtype="float32")
+        images = ops.segment_sum(ones, identities, self.layer.identities)
         self.layer.centres.assign(centres + rate * moves / (1 + images)[:, None])
         return ops.sum(ops.square(away), axis=-1) / 2
 

@@ -67,7 +67,7 @@ def count(model, kept=None):
     found = {}
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            raise ValueError(f"layer '{layer.name}' is a model itself: give one without models in it.")
+            raise ValueError(f"layer '{layer.name}' is a model itself: give one without models.")
         if layer.name in flow.inputs and layer.weights:
             found[layer.name] = _count(layer, flow.inputs[layer.name], flow.outputs[layer.name])
     return found

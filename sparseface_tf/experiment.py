@@ -237,7 +237,8 @@ class Experiment:
         if self.width < 0:
             raise ValueError(f"--width must be >= 0, got {self.width}.")
         self._check_channels()
-        for name in ("pairs", "channel_multiple", "checkpoint_steps", "correlation_images", "correlation_memory"):
+        numbers = ("checkpoint_steps", "correlation_images", "correlation_memory")
+        for name in ("pairs", "channel_multiple", *numbers):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}.")
         if self.pairs % 2:

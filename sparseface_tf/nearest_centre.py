@@ -12,8 +12,8 @@ from sparseface_tf.features import check_features
 class NearestCentre(ClassifierMixin, BaseEstimator):
     """Names the class whose mean feature has the largest cosine with a feature.
 
-    The poster's "Extracted feature + NearestOne"; its "smallest cosine similarity" can only mean the
-    smallest distance. scikit-learn's own NearestCentroid knows Euclidean and Manhattan distances.
+    The poster's "Extracted feature + NearestOne"; its "smallest cosine similarity" can only mean
+    the smallest distance. scikit-learn's NearestCentroid knows Euclidean and Manhattan distances.
 
     Attributes:
         classes_: the classes, sorted.

@@ -1,5 +1,5 @@
-"""The networks that can be trained: Table 1's and DeepID2+, which the paper compares it with; VGG-16;
-and small networks of others, to compare with."""
+"""The networks that can be trained: Table 1's and DeepID2+, which the paper compares it with; the
+poster's VGG-16; and small networks of others, to compare with."""
 
 import typing
 
@@ -231,7 +231,7 @@ def vgg16_network(input_shape=(218, 178, 3), width=1.0, normalization=True, name
     Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR
     2015, with a batch normalisation behind every convolution, and with the mean over all positions
     in place of the three fully connected layers (`sparseface_tf.channels` has the poster). Pooling
-    rounds up, so 218 x 178 end as 7 x 6. The poster's dropout and softmax belong to the supervision.
+    rounds up: 218 x 178 end as 7 x 6. The poster's dropout and softmax belong to the supervision.
 
     Args:
         input_shape: (218, 178, 3) are CelebA's aligned images; any other from 32 x 32.
@@ -273,7 +273,7 @@ def vgg16_network(input_shape=(218, 178, 3), width=1.0, normalization=True, name
         # 109 x 89, 55 x 45, 28 x 23, 14 x 12, 7 x 6
         x = layers.MaxPooling2D(2, padding="same", name=f"pool{block}")(x)
     x = layers.GlobalAveragePooling2D(name="pool5_mean")(x)
-    return keras.Model(image, layers.Activation("linear", dtype="float32", name="feature")(x), name=name)
+    return keras.Model(image, _in_float32(x), name=name)
 
 
 def mobilenet(input_shape=(224, 224, 3), width=1.0, name="mobilenet"):
@@ -292,7 +292,7 @@ def mobilenet(input_shape=(224, 224, 3), width=1.0, name="mobilenet"):
     x = keras.applications.MobileNet(
         input_tensor=image, alpha=width, include_top=False, weights=None, pooling="avg"
     ).output
-    return keras.Model(image, layers.Activation("linear", dtype="float32", name="feature")(x), name=name)
+    return keras.Model(image, _in_float32(x), name=name)
 
 
 def _activate(x, layer, normalization):
@@ -307,6 +307,10 @@ def _feature(x, size):
     """The layer f, and what it gives."""
     x = MaskedDense(size, kernel_initializer="he_normal", name="f")(x)
     x = layers.ReLU(name="f_relu")(x)
+    return _in_float32(x)
+
+
+def _in_float32(x):
     # The feature leaves in float32 whatever the layers compute in: losses, distances and
     # statistics start here.
     return layers.Activation("linear", dtype="float32", name="feature")(x)

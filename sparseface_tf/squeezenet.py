@@ -1,7 +1,7 @@
 """SqueezeNet 1.0, which the poster compares its network with.
 
-Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", 2016.
-Keras' own applications do not have it.
+Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
+2016. Keras' own applications do not have it.
 """
 
 import keras
@@ -26,8 +26,8 @@ def squeezenet(input_shape=(224, 224, 3), width=1.0, classes=None, name="squeeze
     Args:
         input_shape: (224, 224, 3) in the publication; any other from 48 x 48.
         width: multiplies the number of maps of every layer.
-        classes: ends with the publication's classifier, a convolution; default: with the mean of the
-            last maps over all positions.
+        classes: ends with the publication's classifier, a convolution; default: with the mean of
+            the last maps over all positions.
         name: name of the model.
 
     Returns:
@@ -39,8 +39,8 @@ def squeezenet(input_shape=(224, 224, 3), width=1.0, classes=None, name="squeeze
     """
     if min(input_shape[0], input_shape[1]) < 48:
         raise ValueError(
-            f"An input of {input_shape[0]}x{input_shape[1]} is too small: SqueezeNet needs at least "
-            "48 pixels a side."
+            f"An input of {input_shape[0]}x{input_shape[1]} is too small: SqueezeNet needs at "
+            "least 48 pixels a side."
         )
 
     def convolve(x, maps, window, name, stride=1, padding="same"):
@@ -74,4 +74,5 @@ def squeezenet(input_shape=(224, 224, 3), width=1.0, classes=None, name="squeeze
     if classes:
         x = convolve(x, classes, 1, "conv10")
     x = layers.GlobalAveragePooling2D(name="pool10")(x)
-    return keras.Model(image, layers.Activation("linear", dtype="float32", name="feature")(x), name=name)
+    x = layers.Activation("linear", dtype="float32", name="feature")(x)
+    return keras.Model(image, x, name=name)

@@ -1,6 +1,6 @@
 """The learning algorithm of Table 2: train N_0, then sparsify one layer more and re-train.
 
-A stage may prune channels of all layers instead, and train the network at several widths from then on.
+A stage may prune channels of all layers instead, and train at several widths from then on.
 """
 
 import dataclasses
@@ -465,10 +465,8 @@ class Stages:
         batches = image_batches(faces, region=self.data.region)
         classifier = keras.Model(model.input, model.get_layer("f_identity").output)
         told = embed(classifier, batches, "classification").argmax(axis=1)
-        centres = NearestCentre().fit(
-            embed(network, image_batches(self.data.training, region=self.data.region), "centres"),
-            self.data.training.labels,
-        )
+        trained = image_batches(self.data.training, region=self.data.region)
+        centres = NearestCentre().fit(embed(network, trained, "centres"), self.data.training.labels)
         nearest = centres.predict(embed(network, batches, "nearest centres"))
         return {
             "images": len(identities),

@@ -72,20 +72,21 @@ def test_each_level_is_the_network_at_that_width(table_1):
 
 def test_the_weights_are_shared(table_1):
     levels = at_levels(table_1, WIDTHS)
-    assert [id(v) for v in levels.trainable_variables] == [id(v) for v in table_1.trainable_variables]
+    ours, theirs = levels.trainable_variables, table_1.trainable_variables
+    assert [id(v) for v in ours] == [id(v) for v in theirs]
     own = {id(v) for v in levels.weights} - {id(v) for v in table_1.weights}
     assert len(own) == 3  # the centres of the lower widths
 
 
 def loss_of(found, identities):
     """The total of `signals` at one width, in plain words."""
-    total = keras.ops.mean(
-        keras.losses.sparse_categorical_crossentropy(identities, found["f_identity"], from_logits=True)
+    f, branch = (
+        keras.ops.mean(
+            keras.losses.sparse_categorical_crossentropy(identities, found[name], from_logits=True)
+        )
+        for name in ("f_identity", "pool3_identity")
     )
-    branch = keras.losses.sparse_categorical_crossentropy(
-        identities, found["pool3_identity"], from_logits=True
-    )
-    return total + 0.3 * keras.ops.mean(branch) + 0.01 * centre(found["f_centre"])
+    return f + 0.3 * branch + 0.01 * centre(found["f_centre"])
 
 
 def centre(output):
@@ -141,14 +142,14 @@ def test_after_training_each_width_is_what_it_was_in_training():
     before = [np.array(v) for v in model.weights]
     history = levels.fit(dataset, verbose=0, shuffle=False)
     assert len(history.history["loss"]) == 1
-    changed = {
-        variable.path for variable, old in zip(model.weights, before) if not np.array_equal(variable, old)
-    }
+    pairs = zip(model.weights, before)
+    changed = {variable.path for variable, old in pairs if not np.array_equal(variable, old)}
     assert not any("normalization" in path for path in changed)
     assert {"conv1_1/kernel", "conv5_3/kernel", "f_identity/kernel", "f_centre/centres"} <= changed
     found = outputs(levels, images)
     narrow = outputs(at_width(model, 0.5), images)
-    np.testing.assert_allclose(found["f_identity_at_50"], narrow["f_identity"], rtol=1e-3, atol=1e-4)
+    half = found["f_identity_at_50"]
+    np.testing.assert_allclose(half, narrow["f_identity"], rtol=1e-3, atol=1e-4)
     # Learned: the same mini-batch over and over.
     assert (found["f_identity"].argmax(axis=1) == identities % 4).mean() > 0.7
 

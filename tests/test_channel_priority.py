@@ -24,7 +24,8 @@ def naive_penalty(gamma, sparsity, monotonicity):
 @pytest.mark.parametrize("channels", [1, 2, 7, 512])
 def test_scales_decrease_from_1_to_a_share_of_1(channels):
     start = np.asarray(DecreasingScales()((channels,)))
-    np.testing.assert_allclose(start, [1 - (k - 1) / channels for k in range(1, channels + 1)], 1e-6)
+    expected = [1 - (k - 1) / channels for k in range(1, channels + 1)]
+    np.testing.assert_allclose(start, expected, 1e-6)
     half = np.asarray(DecreasingScales()((channels,), dtype="float16"))
     assert half.dtype == np.float16 and np.array_equal(half, start.astype("float16"))
 

@@ -1,4 +1,4 @@
-"""Channels in train.py: pruned, trained at several widths, and then sparse layers in the slimmed network."""
+"""Channels in train.py: pruned, trained at several widths, then sparse layers in what is left."""
 
 import functools
 import json
@@ -100,7 +100,8 @@ def test_metrics_and_table_have_every_width(finished):
 def test_both_widths_are_trained(finished):
     folder, _ = finished
     first, last = (
-        [json.loads(line) for line in (folder / f"stage{n}" / "history.jsonl").open()][-1] for n in (0, 2)
+        json.loads((folder / f"stage{n}" / "history.jsonl").read_text().splitlines()[-1])
+        for n in (0, 2)
     )
     assert "f_centre_loss" in first and "f_identity_at_50_loss" not in first
     assert {"f_identity_loss", "f_identity_at_50_loss", "f_centre_at_50_loss"} <= set(last)

@@ -1,7 +1,7 @@
 """Which channels of a network are kept: by their scales γ, and otherwise.
 
-A criterion is a subclass of `ChannelCriterion` with a name; `channel_criterion("gamma")` makes one from
-what a flag says. Files of `sparseface_tf.criteria.load_criteria` may define more.
+A criterion is a subclass of `ChannelCriterion` with a name; `channel_criterion("gamma")` makes one
+from what a flag says. Files of `sparseface_tf.criteria.load_criteria` may define more.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from sparseface_tf.channels.width import normalisations
 class ChannelCriterion:
     """Scores the channels of one layer and selects those to keep.
 
-    A subclass that has a `name` is known by it, and defines `scores`; its settings are the fields of a
-    dataclass.
+    A subclass that has a `name` is known by it, and defines `scores`; its settings are the fields
+    of a dataclass.
 
     Attributes of the class:
         name: what it is called in flags and tables.
@@ -38,8 +38,8 @@ class ChannelCriterion:
             taken = cls.named.get(cls.name)
             if taken is not None and taken.__module__ != cls.__module__:
                 raise ValueError(
-                    f"a criterion of channels '{cls.name}' is in {taken.__module__} already: choose "
-                    "another name"
+                    f"a criterion of channels '{cls.name}' is in {taken.__module__} already: "
+                    "choose another name"
                 )
             cls.named[cls.name] = cls
 
@@ -106,7 +106,7 @@ class ChannelCriterion:
 
 
 class Gamma(ChannelCriterion):
-    """The largest |γ|: the poster's, and of a network without priorities that of network slimming."""
+    """The largest |γ|: the poster's, and without priorities that of network slimming."""
 
     name = "gamma"
     network = True

@@ -1,8 +1,8 @@
 """One model that computes a network at several widths, all with the same weights.
 
-The poster's fine-tuning: the losses at 100, 75 and 50 % of the channels are summed, so that one set of
-weights serves each. At a width p every layer works with the first channels of its inputs and its outputs:
-with a part of the kernel that the whole network has. Plain `compile` and `fit` train it.
+The poster's fine-tuning: the losses at 100, 75 and 50 % of the channels are summed, so that one set
+of weights serves each. At a width p every layer works with the first channels of its inputs and its
+outputs: with a part of the kernel that the whole network has. Plain `compile` and `fit` train it.
 """
 
 import keras
@@ -86,7 +86,7 @@ def at_levels(model, shares, multiple=1):
         At a width p it computes what `at_width(model, p)` does. It cannot be saved; `model` can.
 
     Raises:
-        ValueError: if a normalisation is not frozen or 1 is not among the widths, and as `prefixes`.
+        ValueError: if a normalisation is not frozen or 1 is no width, and as `prefixes`.
     """
     shares = sorted(set(shares), reverse=True)
     if not shares or shares[0] != 1:
@@ -97,7 +97,9 @@ def at_levels(model, shares, multiple=1):
                 f"Layer '{layer.name}' is not frozen: its moments are those of one width only. Set "
                 "its trainable to False."
             )
-    named = model.output if isinstance(model.output, dict) else {model.output_names[0]: model.output}
+    named = model.output
+    if not isinstance(named, dict):
+        named = {model.output_names[0]: named}
     outputs = dict(named)
     for share in shares[1:]:
         tensors = _narrow_graph(model, share, prefixes(model, share, multiple))
@@ -124,9 +126,8 @@ def _narrow_layer(layer, share, flow):
     name = level_name(layer.name, share)
     if isinstance(layer, ClassCentres) or not layer.weights:
         return narrowed(layer, given, name=name)
-    if all(not axes for axes in parts_of(layer, seen, given)):
-        # Nothing goes by channels, such as the margin of a distance: itself.
-        return layer
+    # Keras knows outputs by the names of their layers, so one whose weights do not go by channels,
+    # such as the margin of a distance, is a part too: the whole.
     return Part(layer, seen, given, name)
 
 

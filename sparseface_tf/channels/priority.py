@@ -9,11 +9,11 @@ over all channels k of all layers. The first term is that of network slimming (L
 Efficient Convolutional Networks through Network Slimming", ICCV 2017); the second is there where a
 channel has become larger than the one before it.
 
-The text of the poster that survives leaves two things open. Its sums stand in the middle of repeated
-fragments, and a |γ_k| follows L_m in one of them: it is taken for a remainder of the first sum, not for
-a factor, which would no longer be what the poster calls L_m. And L_m compares γ while channels are pruned
-by |γ|: taken literally, so a γ that has become negative counts as small here and may be large there. With
-γ from 1/N upwards at first and an L1 penalty that ends at 0 that is rare.
+The text of the poster that survives leaves two things open. Its sums stand in the middle of
+repeated fragments, and a |γ_k| follows L_m in one of them: it is taken for a remainder of the first
+sum, not for a factor, which would no longer be what the poster calls L_m. And L_m compares γ while
+channels are pruned by |γ|: taken literally, so a γ that has become negative counts as small here and
+may be large there. With γ from 1/N upwards at first and an L1 penalty that ends at 0 that is rare.
 """
 
 import keras

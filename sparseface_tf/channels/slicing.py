@@ -9,8 +9,9 @@ from sparseface_tf.channels.flow import Flow, producer
 def sliced(model, kept, name=None):
     """Removes channels for good, through every layer that sees them.
 
-    Where the channels that are removed are zero (γ = β = 0, and an activation that leaves 0 at 0),
-    the result computes what the model does.
+    Where the channels that are removed are zero (γ = β = 0) and stay so up to the next layer that
+    mixes them, the result computes what the model does. Activations of these networks leave 0 at
+    0; a depthwise convolution with a bias would not.
 
     Args:
         model: functional model in which each layer is used once, such as a network of
@@ -92,7 +93,8 @@ def _axes(layer, variable, inputs, outputs):
         return {}
     if producer(layer) and getattr(layer, "groups", 1) == 1:
         # Kernels and masks end with inputs and outputs, biases with outputs.
-        return {rank - 2: inputs, rank - 1: outputs} if name in ("kernel", "mask") else {rank - 1: outputs}
+        takes = {rank - 2: inputs} if name in ("kernel", "mask") else {}
+        return {**takes, rank - 1: outputs}
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return {rank - 2: inputs} if name == "kernel" else {rank - 1: outputs}
     if getattr(layer, "any_width", False):

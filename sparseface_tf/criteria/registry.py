@@ -46,7 +46,7 @@ def criterion(text, **defaults):
 
 
 def channel_criteria():
-    """All criteria of channels: dict from name to subclass of `ChannelCriterion`, sorted by name."""
+    """All criteria of channels: dict from name to `ChannelCriterion`, sorted by name."""
     return dict(sorted(ChannelCriterion.named.items()))
 
 
