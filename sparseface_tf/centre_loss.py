@@ -69,7 +69,8 @@ class CentreLoss(keras.losses.Loss):
     The result of `call` has one value an image, (batch,).
 
     Args:
-        layer: the `ClassCentres` of the model that is trained.
+        layer: the `ClassCentres` of the model that is trained. It is no part of the configuration:
+            a model that was compiled with this loss is loaded with compile=False.
     """
 
     def __init__(self, layer, name="centre_loss", **kwargs):
@@ -86,6 +87,3 @@ class CentreLoss(keras.losses.Loss):
         images = ops.segment_sum(ones, identities, self.layer.identities)
         self.layer.centres.assign(centres + rate * moves / (1 + images)[:, None])
         return ops.sum(ops.square(away), axis=-1) / 2
-
-    def get_config(self):
-        raise NotImplementedError("The centres belong to a model: make the loss for it.")

@@ -45,7 +45,7 @@ class NearestCentre(ClassifierMixin, BaseEstimator):
         self.centres_ = sums / counts[:, None]
         return self
 
-    def decision_function(self, X):
+    def similarities(self, X):
         """Cosines with all centres, float64 (images, classes); 0 where a feature is zero."""
         check_is_fitted(self)
         X = check_features(self, X)
@@ -53,4 +53,5 @@ class NearestCentre(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         """The class of each feature, (images,); the first of equally near ones."""
-        return self.classes_[np.argmax(self.decision_function(X), axis=1)]
+        nearest = np.argmax(self.similarities(X), axis=1)
+        return self.classes_[nearest]

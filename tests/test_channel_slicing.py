@@ -16,7 +16,7 @@ from sparseface_tf.networks import (
     build_network,
     vgg16_network,
 )
-from sparseface_tf.supervision import supervise
+from sparseface_tf.supervision import signals, supervise
 
 CHANNELS = {"a": 6, "b": 5, "c": 4, "d": 3}
 SETTINGS = dict(epsilon=0.25, moving_variance_initializer=keras.initializers.Constant(0.75))
@@ -223,28 +223,46 @@ def test_half_a_network_is_a_plain_model(tmp_path):
     assert np.array_equal(outputs(half, x), outputs(loaded, x))
 
 
-def test_half_a_network_is_exported():
-    litert = pytest.importorskip("sparseface_tf.export.litert")
-    from sparseface_tf.export import lowering, tflite
+def test_half_a_network_is_exported(tmp_path):
+    from sparseface_tf.export.exporter import TFLiteExporter
+    from sparseface_tf.export.litert import LiteRTNetwork
+    from sparseface_tf.export.settings import Export
 
     model = baseline_network((56, 48, 3), 0.125, study=True, normalization=True)
     mask = np.random.default_rng(0).random(model.get_layer("f").mask.shape) < 0.1
     model.get_layer("f").assign_mask(mask)
-    half = lowering.in_float32(at_width(model, 0.5))
-    content, _ = tflite.build(half, quiet=True)
+    model.save(tmp_path / "model.keras")
+    export = Export(
+        model=str(tmp_path / "model.keras"),
+        output=str(tmp_path / "half"),
+        at_width=0.5,
+        parity_images=4,
+        compare=False,
+        seconds=0.01,
+    )
+    exporter = TFLiteExporter(export)
+    exporter.prepare()
+    with open(exporter.run(), "rb") as file:
+        network = LiteRTNetwork(file.read())
     x = np.random.default_rng(0).normal(size=(2, 56, 48, 3)).astype("float32")
-    found = litert.LiteRTNetwork(content).predict_on_batch(x)
-    np.testing.assert_allclose(found, outputs(half, x), rtol=1e-3, atol=1e-4)
+    expected = outputs(at_width(model, 0.5), x)
+    np.testing.assert_allclose(network.predict_on_batch(x), expected, rtol=1e-3, atol=1e-4)
+    for share in (0.0, 1.5):
+        export.at_width = share
+        with pytest.raises(ValueError, match="--at_width is a share"):
+            export.check()
 
 
 def test_a_supervised_network_is_sliced_with_its_branches_and_margins():
     network = baseline_network((56, 48, 3), 0.125, study=True, normalization=True)
     model = supervise(network, 7, branches=("pool3", "pool4"))
+    model.compile("adam", **signals(model))
     model.get_layer("f_pairs").margin.assign(3.5)
     # Random states too, so that training goes on as if nothing had been built anew.
     state = np.array([1, 2], "uint32")
     model.get_layer("f_dropout").seed_generator.state.assign(state)
     small = at_width(model, 0.5)
+    assert not small.compiled
     assert float(small.get_layer("f_pairs").margin) == 3.5
     assert np.array_equal(small.get_layer("f_dropout").seed_generator.state, state)
     assert small.output_names == model.output_names

@@ -145,3 +145,48 @@ def test_margin_softmax_on_jax(tmp_path):
             assert np.isfinite(gradient).all()
             np.testing.assert_allclose(jax[kind.__name__], value, rtol=1e-4)
             np.testing.assert_allclose(jax[kind.__name__ + "_gradient"], gradient, rtol=1e-3, atol=1e-4)
+
+
+CHANNELS = """
+    import keras
+    import numpy as np
+
+    from sparseface_tf.channels import at_width
+    from sparseface_tf.channels.levels import at_levels
+    from sparseface_tf.networks import vgg16_network
+    from sparseface_tf.supervision import signals, supervise, targets
+
+    assert keras.backend.backend() == "jax"
+    keras.utils.set_random_seed(0)
+    network = vgg16_network((32, 32, 3), 0.0625)
+    model = supervise(network, 3, branches=(), dropout=0.0, centre_rate=0.5)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+    levels = at_levels(model, (1, 0.5))
+    levels.compile(
+        keras.optimizers.SGD(0.01), jit_compile=True,
+        **signals(levels, verification_weight=0.0, centre_weight=0.01),
+    )
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(6, 32, 32, 3)).astype("float32")
+    identities = np.array([0, 0, 2, 2, 2, 2])
+    features = network.predict(images, verbose=0)
+    levels.fit(
+        *targets(levels)(images, identities), batch_size=6, epochs=1, shuffle=False, verbose=0
+    )
+    # Half of the sum of an identity's images, one more than there are: eq. 4.
+    centres = np.asarray(model.get_layer("f_centre").centres.value)
+    for identity, number in ((0, 2), (1, 0), (2, 4)):
+        expected = 0.5 * features[identities == identity].sum(axis=0) / (1 + number)
+        np.testing.assert_allclose(centres[identity], expected, rtol=1e-3, atol=1e-5)
+    assert np.any(np.asarray(levels.get_layer("f_centre_at_50").centres.value))
+    found = levels.predict(images, verbose=0)["f_identity_at_50"]
+    half = at_width(model, 0.5).predict(images, verbose=0)["f_identity"]
+    np.testing.assert_allclose(found, half, rtol=1e-3, atol=1e-5)
+    assert np.any(half)
+"""
+
+
+def test_channels_on_jax(tmp_path):
+    run(CHANNELS, tmp_path)

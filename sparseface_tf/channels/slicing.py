@@ -35,11 +35,11 @@ def sliced(model, kept, name=None):
     402
     """
     flow = Flow(model, kept)
+    # Of the model as it was before it was compiled: losses may belong to its layers.
+    bare = keras.Model(model.input, model.output, name=name or model.name)
     twin = keras.models.clone_model(
-        model, clone_function=lambda layer: narrowed(layer, flow.outputs[layer.name])
+        bare, clone_function=lambda layer: narrowed(layer, flow.outputs[layer.name])
     )
-    if name:
-        twin = keras.Model(twin.inputs, twin.output, name=name)
     for layer in model.layers:
         if layer.name not in flow.inputs:
             continue

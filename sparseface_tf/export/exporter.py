@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 
 from pipelines.files import write_atomically, write_json
+from sparseface_tf.channels import at_width
 from sparseface_tf.embedder import TFLITE, open_embedder
 from sparseface_tf.export import lowering, parity, report, tflite
 from sparseface_tf.export.faces import some_faces
@@ -39,6 +40,9 @@ class TFLiteExporter:
         self.embedder = open_embedder(export.model, export.region, export.regions)
         if not isinstance(self.embedder.network, keras.Model):
             raise ValueError(f"{self.embedder.path} is exported already: give a .keras file.")
+        if export.at_width < 1:
+            narrow = at_width(self.embedder.network, export.at_width)
+            self.embedder = dataclasses.replace(self.embedder, network=narrow)
         self.network = lowering.in_float32(self.embedder.network)
         region = self.embedder.region
         self.images = self._as_taken(
@@ -95,6 +99,7 @@ class TFLiteExporter:
                         if layer.trainable_weights})  # fmt: skip
             ),
             "region": self.embedder.region.name,
+            "share of the channels": f"{export.at_width:g}",
             "input": f"image, {export.input} {file.shape(file.inputs()[lowering.IMAGE])}",
             "quantization": export.quantization,
             "parity on": f"{len(self.images)} faces of {export.parity_data}",

@@ -20,6 +20,9 @@ class Export:
     model: str = setting(
         "", "The network: a .keras file, or the folder of a stage or of a run (its last stage)."
     )
+    at_width: float = setting(
+        1.0, "Export the network of this share of the channels, for one trained with --levels."
+    )
     format: str = setting("tflite", f"What to write: {', '.join(FORMATS)}.")
     output: str = setting("", "Folder of the exported model and its report: saved_models/NAME.")
     region: str = setting(
@@ -84,6 +87,8 @@ class Export:
             given = getattr(self, name)
             if given not in choices:
                 raise ValueError(f"--{name}={given}: choose from {', '.join(choices)}.")
+        if not 0 < self.at_width <= 1:
+            raise ValueError(f"--at_width is a share of the channels, up to 1, got {self.at_width}.")
         for name in ("calibration_images", "parity_images"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} must be 1 or more, got {getattr(self, name)}.")
