@@ -204,7 +204,7 @@ class Stages:
         return keras.optimizers.SGD(rate, momentum=experiment.beta_1, **settings)
 
     def _train(self, number):
-        experiment, (layer, kept) = self.experiment, self.stages[number]
+        experiment, (layer, _) = self.experiment, self.stages[number]
         os.makedirs(self._path(number), exist_ok=True)
         steps = experiment.stage_steps(number, len(self.data.training))
         # Every stage draws from its own stretch of the endless sequence of mini-batches.
