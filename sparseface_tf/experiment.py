@@ -468,18 +468,18 @@ class Experiment:
         """
         if self.criteria_file:
             load_criteria(self.criteria_file)
-        flags = [("criterion", self.criterion, self.criterion, None)]
-        for text, (layer, kept) in zip(self.sparsify, self.stages()):
+        flags = [("criterion", self.criterion, self.criterion, None, None)]
+        for text, stage in zip(self.sparsify, self.stages()):
             own = text.strip().partition(":")[2]
-            if layer == CHANNELS:
-                flags.append(("sparsify", text, own or "gamma", CHANNELS))
-                continue
-            flags.append(("sparsify", text, own, kept) if own else (*flags[0][:3], kept))
+            if not own and stage[0] == CHANNELS:
+                own = "gamma"
+            flags.append(("sparsify", text, own, *stage) if own else (*flags[0][:3], *stage))
         found = []
-        for flag, value, text, kept in flags:
+        for flag, value, text, layer, kept in flags:
             try:
-                if kept == CHANNELS:
+                if layer == CHANNELS:
                     found.append(channel_criterion(text))
+                    found[-1].check(kept)
                     continue
                 found.append(criterion(text, lam=self.lam, memory=self.correlation_memory))
                 found[-1].check(self.block, kept)

@@ -2,14 +2,11 @@
 
 import functools
 import json
-import os
-import signal
-import time
 
 import keras
 import numpy as np
 import pytest
-from programs import program
+from programs import killed, program, same_arrays
 
 from pipelines.subset import split_images
 from pipelines.synthetic import SyntheticFaces
@@ -28,11 +25,6 @@ TINY = [
     "--lambda_s=0.001", "--lambda_m=0.0001", "--centre_weight=0.01", "--levels=1,0.5",
     "--prune_threshold=0.4", "--sparsify=channels", "--sparsify=1/8-f",
 ]  # fmt: skip
-
-
-def arrays(path):
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files}
 
 
 @pytest.fixture(scope="module")
@@ -110,23 +102,12 @@ def test_both_widths_are_trained(finished):
 def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
     folder, _ = finished
     arguments = [*TINY, f"--output={tmp_path}"]
-    process = train(*arguments, wait=False)
-    deadline = time.monotonic() + 300
     # In the middle of the stage that trains what is left of the channels.
-    while not (tmp_path / "stage1" / "checkpoint.npz").exists():
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    killed("train.py", *arguments, when=tmp_path / "stage1" / "checkpoint.npz")
     code, output = train(*arguments)
     assert code == 0, output
     for number in range(3):
-        whole = arrays(folder / f"stage{number}" / "checkpoint.npz")
-        resumed = arrays(tmp_path / f"stage{number}" / "checkpoint.npz")
-        assert whole.keys() == resumed.keys()
-        for name in whole:
-            assert np.array_equal(whole[name], resumed[name]), name
+        same_arrays(*(path / f"stage{number}" / "checkpoint.npz" for path in (folder, tmp_path)))
 
 
 def experiment(**kwargs):
@@ -141,9 +122,10 @@ def experiment(**kwargs):
         (dict(lambda_s=0.1, network="squeezenet"), "--lambda_s goes by"),
         (dict(network="vgg16", normalization=True), "'vgg16' always has"),
         (dict(network="squeezenet", normalization=True), "'squeezenet' never has"),
-        (dict(network="vgg16", sparsify=["channels", "channels:norm"]), "pruned twice"),
+        (dict(network="vgg16", sparsify=["channels", "channels:prefix"]), "pruned twice"),
         (dict(network="vgg16", sparsify=["1/2-channels", "1/2-channels"]), "twice"),
         (dict(network="vgg16", sparsify=["channels:obd"]), "no criterion 'obd'; choose from gamma"),
+        (dict(network="vgg16", sparsify=["channels:norm"]), "'norm' knows no threshold"),
         (dict(network="vgg16", sparsify=["2-channels"]), "in \\(0, 1\\]"),
         (dict(network="vgg16", levels=["1", "0.5"]), "add --sparsify=channels"),
         (dict(network="vgg16", sparsify=["channels"], levels=["1", "0.5"], freeze=False), "frozen"),

@@ -2,16 +2,13 @@
 
 import functools
 import json
-import os
 import shutil
-import signal
-import time
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from programs import ROOT, program
+from programs import ROOT, killed, program, same_arrays
 
 from sparseface_tf.experiment import Experiment
 from sparseface_tf.sparsify import load_masks
@@ -24,11 +21,6 @@ TINY = [
     "--steps=5", "--retrain_steps=4", "--epochs=0", "--retrain_epochs=0", "--pairs=4",
     "--checkpoint_steps=3", "--correlation_images=16", "--deterministic",
 ]  # fmt: skip
-
-
-def arrays(path):
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files}
 
 
 @pytest.fixture(scope="module")
@@ -93,24 +85,13 @@ def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
     folder, _ = finished
     # Two stages suffice: those of the whole run know nothing of the later ones.
     arguments = ["--flagfile=flags/stage1.cfg", *TINY, f"--output={tmp_path}"]
-    process = train(*arguments, wait=False)
-    deadline = time.monotonic() + 300
     # In the middle of a re-training: a mask is assigned, momentum and random states are under way.
-    while not (tmp_path / "stage1" / "checkpoint.npz").exists():
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    killed("train.py", *arguments, when=tmp_path / "stage1" / "checkpoint.npz")
     assert not (tmp_path / "stage1" / "metrics.json").exists()
     code, output = train(*arguments)
     assert code == 0, output
     for number in range(2):
-        whole = arrays(folder / f"stage{number}" / "checkpoint.npz")
-        resumed = arrays(tmp_path / f"stage{number}" / "checkpoint.npz")
-        assert whole.keys() == resumed.keys()
-        for name in whole:
-            assert np.array_equal(whole[name], resumed[name]), name
+        same_arrays(*(path / f"stage{number}" / "checkpoint.npz" for path in (folder, tmp_path)))
 
 
 def test_other_settings_in_the_same_folder_are_refused(finished):

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 from sparseface_tf.channels.width import normalisations
+from sparseface_tf.named import Named
 
 
 @dataclasses.dataclass(frozen=True)
-class ChannelCriterion:
+class ChannelCriterion(Named):
     """Scores the channels of one layer and selects those to keep.
 
     A subclass that has a `name` is known by it, and defines `scores`; its settings are the fields
@@ -23,30 +24,14 @@ class ChannelCriterion:
     Attributes of the class:
         name: what it is called in flags and tables.
         network: whether scores of different layers can be compared: then a share is one of all
-            channels of the network, else of each layer's.
+            channels of the network, else of each layer's, and there can be a threshold.
         one_shot: it selects once, before training.
     """
 
-    name = ""
+    family = "criterion of channels"
+    named = {}
     network = False
     one_shot = True
-    named = {}
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if "name" in vars(cls):
-            taken = cls.named.get(cls.name)
-            if taken is not None and taken.__module__ != cls.__module__:
-                raise ValueError(
-                    f"a criterion of channels '{cls.name}' is in {taken.__module__} already: "
-                    "choose another name"
-                )
-            cls.named[cls.name] = cls
-
-    def __str__(self):
-        """Name and settings, as `channel_criterion` reads them."""
-        values = (f"{f.name}={getattr(self, f.name)}" for f in dataclasses.fields(self))
-        return ",".join([self.name, *values])
 
     def scores(self, model, layer_name, seed=0):
         """Scores of one layer's channels, higher for those to keep.
@@ -57,7 +42,7 @@ class ChannelCriterion:
             seed: integer, of anything random.
 
         Returns:
-            Float array (channels,), in units of |γ| where channels can be kept by a threshold.
+            Float array (channels,).
         """
         raise NotImplementedError
 
@@ -76,8 +61,10 @@ class ChannelCriterion:
             Dict from layers' names to int64 arrays, ascending, as `sliced` takes it.
 
         Raises:
-            ValueError: for a share out of range, or a model without normalisations.
+            ValueError: for a share out of range, a threshold of scores that cannot be compared, or
+                a model without normalisations.
         """
+        self.check(share)
         scores = {
             name: np.nan_to_num(self.scores(model, name, seed), nan=-np.inf)
             for name in normalisations(model)
@@ -89,8 +76,6 @@ class ChannelCriterion:
             )
         if share is None:
             numbers = {name: np.count_nonzero(score > threshold) for name, score in scores.items()}
-        elif not 0 < share <= 1:
-            raise ValueError(f"The share of channels that is kept is in (0, 1], got {share}.")
         elif self.network:
             everything = np.concatenate(list(scores.values()))
             last = np.sort(everything)[::-1][max(1, round(share * everything.size)) - 1]
@@ -103,6 +88,16 @@ class ChannelCriterion:
             # Of equal ones the first.
             kept[name] = np.sort(np.argsort(-score, kind="stable")[:number])
         return kept
+
+    def check(self, share=None):
+        """Raises ValueError, in one line, if it cannot keep that share, or go by a threshold."""
+        if share is None and not self.network:
+            raise ValueError(
+                f"criterion '{self.name}' knows no threshold: say what share of the channels is "
+                "kept."
+            )
+        if share is not None and not 0 < share <= 1:
+            raise ValueError(f"The share of channels that is kept is in (0, 1], got {share}.")
 
 
 class Gamma(ChannelCriterion):

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 
 from sparseface_tf.criteria.ranking import keep_largest
+from sparseface_tf.named import Named
 from sparseface_tf.sparsify import layer_kind
 
 
 @dataclasses.dataclass(frozen=True)
-class Criterion:
+class Criterion(Named):
     """Scores the weights of one layer of a model and selects those to keep.
 
     A subclass that has a `name` is known to `criteria()` by it. Most define `scores` alone and
@@ -36,29 +37,12 @@ class Criterion:
         one_shot: whether it selects once, at the start, or as training goes on.
     """
 
-    name = ""
+    family = "criterion"
+    named = {}
     images = ""
     blocks = True
     backends = ()
     one_shot = True
-
-    # The classes by name, shared by all of them.
-    named = {}
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if "name" in vars(cls):
-            taken = cls.named.get(cls.name)
-            if taken is not None and taken.__module__ != cls.__module__:
-                raise ValueError(
-                    f"a criterion '{cls.name}' is in {taken.__module__} already: choose another name"
-                )
-            cls.named[cls.name] = cls
-
-    def __str__(self):
-        """Name and settings, as `criterion` reads them."""
-        values = (f"{f.name}={getattr(self, f.name)}" for f in dataclasses.fields(self))
-        return ",".join([self.name, *values])
 
     def scores(self, model, layer_name, batches, *, seed=0, progress=False):
         """Scores of one layer's weights, higher for those to keep.
