@@ -173,3 +173,16 @@ def test_what_levels_need():
         with pytest.raises(ValueError, match="from 1 downwards"):
             at_levels(model, shares)
     assert set(at_levels(model, (1, 0.5)).output_names) == {"feature", "feature_at_50"}
+
+
+def test_levels_in_bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = frozen(vgg16_network((32, 32, 3), 0.0625))
+    levels = at_levels(model, (1, 0.5))
+    images, _ = batch(model)
+    found = outputs(levels, images)["feature_at_50"]
+    # The same roundings in the same places.
+    np.testing.assert_allclose(found, outputs(at_width(model, 0.5), images), rtol=1e-5)
+    part = levels.get_layer("conv1_1_at_50")
+    assert part.compute_dtype == "bfloat16" and part.whole.kernel.dtype == "float32"
+    assert found.dtype == np.float32 and found.std() > 0
