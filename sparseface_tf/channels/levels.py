@@ -46,6 +46,9 @@ class Part(keras.layers.Layer):
         outputs, _ = narrow.stateless_call(*values, inputs)
         return outputs
 
+    def compute_output_shape(self, input_shape):
+        return self.narrow().compute_output_shape(input_shape)
+
     def _part(self, variable):
         tensor = keras.ops.convert_to_tensor(variable)
         for axis, numbers in self.parts[id(variable)].items():
