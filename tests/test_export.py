@@ -14,7 +14,7 @@ from published import lfw_set, pictures
 
 from pipelines.regions import read_regions
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import exporter, forms, litert, lowering, parity, tflite
+from sparseface_tf.export import forms, litert, lowering, parity, tflite, tflite_exporter
 from sparseface_tf.export.flatbuffer import File
 from sparseface_tf.export.inspection import sparse_weights
 from sparseface_tf.export.settings import Export
@@ -62,7 +62,8 @@ def saved(tmp_path_factory):
 def export(model, output, **changes):
     """Runs an export in this process; returns what it wrote."""
     values = dict(parity_images=6, calibration_images=6, compare=False, seconds=0.01)
-    one = exporter.TFLiteExporter(Export(model=str(model), output=str(output), **(values | changes)))
+    settings = Export(model=str(model), output=str(output), **(values | changes))
+    one = tflite_exporter.TFLiteExporter(settings)
     one.prepare()
     return one.run()
 
@@ -278,7 +279,7 @@ def test_a_file_that_litert_refuses():
         (dict(model=""), "No network: give --model"),
         (dict(output=""), "give --output=saved_models/NAME"),
         (dict(quantization="int4"), "--quantization=int4: choose from none, float16, dynamic, int8"),
-        (dict(format="onnx"), "--format=onnx: choose from tflite"),
+        (dict(format="onnx"), "--format=onnx: choose from tflite, saved_model"),
         (dict(input="int8"), "--input=int8: choose from float32, uint8"),
         (dict(parity_images=0), "--parity_images must be 1 or more"),
         (dict(min_cosine=2.0), "--min_cosine is a cosine"),

@@ -19,9 +19,9 @@ from pipelines.batches import network_input
 from pipelines.boxed_faces import box_landmarks
 from pipelines.checking import OUTSIDE
 from pipelines.images import decode
-from sparseface_tf.recognition.scoring import JOINT_BAYESIAN
+from sparseface_tf.export.saved_model_file import DEFAULT
+from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN
 
-DEFAULT = "serving_default"
 SIGNATURES = (DEFAULT, "embed_jpeg", "embed_jpeg_box", "verify", "score")
 SMALLEST = 16  # pixels of an image's side, as for training
 
@@ -57,7 +57,7 @@ class _Signatures:
 
     def __init__(self, model, network, region, scoring):
         self.network, self.region = network, region
-        self.name, self.scoring = scoring or ("cosine", None)
+        self.name, self.scoring = scoring or (COSINE, None)
         self.shape, self.features = network.input_shape[1:], network.output_shape[-1]
         crops = tf.TensorSpec((None, *self.shape), tf.float32)
         # Traced once for all signatures.

@@ -10,8 +10,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from sparseface_tf.export.saved_model import DEFAULT
-
+DEFAULT = "serving_default"
 GRAPH = "saved_model.pb"
 # Servers pass these files by.
 EXTRA = "assets.extra"
@@ -119,6 +118,38 @@ def check_operations(graph):
             called.append(node.op)
             for value in node.attr.values():
                 called += [value.func.name, *(part.name for part in value.list.func)]
+
+
+def check_without_masks(path, graph):
+    """Makes sure that a SavedModel holds weights and nothing that only training needs.
+
+    Masks are the only booleans of a network, and states of random numbers and of optimizers its only
+    integers.
+
+    Args:
+        path: the SavedModel.
+        graph: its `MetaGraphDef`.
+
+    Raises:
+        ValueError: with the first variable, or constant, that is no weight.
+    """
+    saved = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+    kinds = dict(saved.get_variable_to_dtype_map())
+    kinds.pop("_CHECKPOINTABLE_OBJECT_GRAPH", None)
+    definition = graph.graph_def
+    for node in definition.node:
+        if node.op == "VarHandleOp":
+            kinds[node.name] = tf.dtypes.as_dtype(node.attr["dtype"].type)
+    for name, kind in kinds.items():
+        if not kind.is_floating:
+            raise ValueError(f"variable {name} is of type {kind.name}: it is no weight")
+    functions = [function.node_def for function in definition.library.function]
+    for nodes in [definition.node, *functions]:
+        for node in nodes:
+            if node.op == "Const" and node.attr["dtype"].type == tf.bool.as_datatype_enum:
+                shape = node.attr["value"].tensor.tensor_shape
+                if np.prod([side.size for side in shape.dim]) > 64:
+                    raise ValueError(f"constant {node.name} holds a mask")
 
 
 def digest(path):
