@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings, strategies as st
 from published import lfw_set, pictures
+from sparse_networks import mask, small_network
 
 from pipelines.regions import read_regions
 from sparseface_tf.embedder import open_embedder
@@ -18,36 +19,10 @@ from sparseface_tf.export import forms, litert, lowering, parity, tflite, tflite
 from sparseface_tf.export.flatbuffer import File
 from sparseface_tf.export.inspection import sparse_weights
 from sparseface_tf.export.settings import Export
-from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.mobilefacenet import mobilefacenet
 
 ROOT = pathlib.Path(__file__).parent.parent
-
-
-def mask(generator, shape, density, block):
-    """Keeps a share of the blocks along the inputs."""
-    blocks = generator.random((*shape[:-2], -(-shape[-2] // block), shape[-1])) < density
-    return np.repeat(blocks, block, -2)[..., : shape[-2], :]
-
-
-def small_network(density=0.2, block=4):
-    """All kinds of layers, on the whole face 24 pixels wide."""
-    generator = np.random.default_rng(0)
-    image = keras.Input((28, 24, 3))
-    x = MaskedConv2D(8, 3, strides=2, activation="relu", name="1a")(image)
-    x = MaskedConv2D(8, 3, padding="same", name="1b", use_bias=False)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.MaxPooling2D(2)(keras.layers.ReLU()(x))
-    x = MaskedLocallyConnected2D(12, 3, name="5a")(x)
-    x = keras.layers.Dropout(0.5)(keras.layers.ReLU()(x))
-    x = MaskedDense(16, name="f-1")(keras.layers.Flatten()(x))
-    model = keras.Model(image, x)
-    for name in ("1b", "5a", "f-1"):
-        layer = model.get_layer(name)
-        layer.assign_mask(mask(generator, layer.kernel.shape, density, block))
-        if layer.use_bias:
-            layer.bias.assign(generator.standard_normal(layer.bias.shape))
-    return model
 
 
 @pytest.fixture(scope="module")

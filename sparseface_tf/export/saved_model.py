@@ -14,6 +14,7 @@ import os
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from pipelines.batches import network_input
 from pipelines.boxed_faces import box_landmarks
@@ -43,7 +44,12 @@ def write_saved_model(path, network, region, scoring=None):
     for signature in signatures.values():
         used |= {id(variable): variable for variable in signature.variables}
     model.weights = list(used.values())
-    tf.saved_model.save(model, os.fspath(path), signatures=signatures)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)  # TensorFlow tells how it names things
+    try:
+        tf.saved_model.save(model, os.fspath(path), signatures=signatures)
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def symmetric(region):
