@@ -3,7 +3,20 @@
 import keras
 import numpy as np
 
+from sparseface_tf.cosine import Cosine
+from sparseface_tf.embedder import open_embedder
+from sparseface_tf.embeddings import CUT
+from sparseface_tf.joint_bayesian import JointBayesian
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.recognition.calibration import Calibration
+from sparseface_tf.recognition.pairs import all_pairs
+from sparseface_tf.recognition.scoring import (
+    COSINE,
+    FILE,
+    JOINT_BAYESIAN,
+    Scoring,
+    write_scorings,
+)
 
 
 def mask(generator, shape, density, block):
@@ -30,3 +43,25 @@ def small_network(density=0.2, block=4):
         if layer.use_bias:
             layer.bias.assign(generator.standard_normal(layer.bias.shape))
     return model
+
+
+def calibrated(folder):
+    """The network as FOLDER/model.keras, its Joint Bayesian and calibration beside it.
+
+    Both are learned from invented features around those of some people; returns the `Scoring`.
+    """
+    small_network().save(folder / "model.keras")
+    embedder = open_embedder(folder)
+    generator = np.random.default_rng(1)
+    images = generator.uniform(-1, 1, (30, 28, 24, 3)).astype(np.float32)
+    people = embedder.network.predict_on_batch(images)
+    features = people + 0.1 * people.std() * generator.standard_normal((8, *people.shape))
+    labels = np.tile(np.arange(30), 8)
+    scorer = JointBayesian().fit(features.reshape(240, -1), labels)
+    scored = all_pairs(scorer, features[:4].reshape(120, -1), labels[:120])
+    found = {
+        COSINE: Scoring(Cosine(), Calibration.of(*scored)),
+        JOINT_BAYESIAN: Scoring(scorer, Calibration.of(*scored)),
+    }
+    write_scorings(folder / FILE, f"{embedder.key}-{CUT}", found)
+    return found[JOINT_BAYESIAN]
