@@ -23,7 +23,7 @@ from sparseface_tf.recognition import scoring
 
 WORKER = "sparseface_tf.export.saved_model_worker"
 # Image files that file and network are compared on; rendered, at twice the resolution of a crop.
-FILES, SIZE = 16, 256
+FILES, SIZE = 8, 256
 
 INTERFACE = """\
 Signatures for TensorFlow Serving and for KServe's Python server; n is any number of faces above 0.

@@ -104,14 +104,15 @@ class FaceModel(Model):
 
     def _v2(self, request):
         inputs, run = self._signature(tensors.parameters(request).get(tensors.SIGNATURE, DEFAULT))
-        outputs = run(tensors.from_infer_request(request, inputs))
+        outputs, requested = run(tensors.from_infer_request(request, inputs)), request.request_outputs
+        binary = request.use_binary_outputs
         return InferResponse(
             response_id=request.id or str(uuid.uuid4()),
             model_name=self.name,
             model_version=self.version,
-            infer_outputs=tensors.to_infer_outputs(outputs, request.request_outputs),
-            use_binary_outputs=request.use_binary_outputs,
-            requested_outputs=request.request_outputs,
+            infer_outputs=tensors.to_infer_outputs(outputs, requested, binary),
+            use_binary_outputs=binary,
+            requested_outputs=requested,
         )
 
     def _signature(self, name):

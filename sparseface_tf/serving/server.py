@@ -98,7 +98,7 @@ class _FixedModels(ModelRepositoryExtension):
 
 def _short(record):
     """Leaves where an error of a client came from out of the log."""
-    if record.exc_info and isinstance(record.exc_info[1], InvalidInput):
+    if record.exc_info and isinstance(record.exc_info[1], (InvalidInput, ModelNotFound)):
         record.msg, record.args, record.exc_info = f"Refused: {record.exc_info[1]}", (), None
     return True
 

@@ -187,12 +187,13 @@ def _of_input(given, tensor):
     return tensor.checked(value)
 
 
-def to_infer_outputs(outputs, requested):
+def to_infer_outputs(outputs, requested, binary):
     """The outputs of an answer to a V2 request.
 
     Args:
         outputs: dict from name to array.
         requested: list of `kserve` requested outputs, or None for all.
+        binary: whether the data are to be binary.
 
     Returns:
         List of `kserve.InferOutput`.
@@ -201,6 +202,8 @@ def to_infer_outputs(outputs, requested):
     for name in names:
         if name not in outputs:
             raise ValueError(f"there is no output {name[:40]!r}: there are {', '.join(outputs)}")
-    return [
-        InferOutput(name, list(outputs[name].shape), "FP32", data=outputs[name]) for name in names
-    ]
+    found = []
+    for name in names:
+        found.append(InferOutput(name, list(outputs[name].shape), "FP32"))
+        found[-1].set_data_from_numpy(outputs[name], binary_data=binary)
+    return found
