@@ -98,7 +98,8 @@ def test_no_mask_is_left(world):
     assert {x.dtype for x in kept.values()} == {np.dtype("float32")}
     assert sum(np.count_nonzero(x) for x in kept.values()) == sum(map(np.count_nonzero, weights))
     graph = saved_model_file.read_graph(world.path)
-    nodes = [*graph.graph_def.node, *(n for f in graph.graph_def.library.function for n in f.node_def)]
+    functions = [function.node_def for function in graph.graph_def.library.function]
+    nodes = [node for part in (graph.graph_def.node, *functions) for node in part]
     assert not [node.name for node in nodes if "mask" in node.name or "Random" in node.op]
     assert "BatchMatMulV2" in {node.op for node in nodes}
 
@@ -249,13 +250,15 @@ def test_inputs_of_different_lengths(world):
     different = "different numbers of faces"
     refused(world, "embed_jpeg", different, image=contents[:1], landmarks=landmarks)
     refused(world, "verify", different, image_a=crops(2), image_b=crops(3))
-    refused(world, "score", different, embedding_a=np.ones((1, 16), "f"), embedding_b=np.ones((2, 16), "f"))
+    one = np.ones((1, 16), np.float32)
+    refused(world, "score", different, embedding_a=one, embedding_b=np.concatenate([one, one]))
 
 
 def test_hostile_files_give_a_result_or_an_error(world):
     _, landmarks = rendered(1)
     for content in bombs().values():
-        refused(world, "embed_jpeg", "67 million|damaged|WebP|[Ii]nvalid|decode", image=[content], landmarks=landmarks)
+        reason = "67 million|damaged|WebP|[Ii]nvalid|decode"
+        refused(world, "embed_jpeg", reason, image=[content], landmarks=landmarks)
     generator, whole = np.random.default_rng(0), files(faces=1)
     results = 0
     for turn in range(90):
@@ -335,7 +338,8 @@ def test_a_failing_child_is_a_failure_of_one_line(world, tmp_path, monkeypatch):
     (tmp_path / "crashing.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("sparseface_tf.export.saved_model_exporter.WORKER", "crashing")
-    with pytest.raises(ValueError, match=r"^Nothing is written, .* TensorFlow crashed .*SIGSEGV\)\.$"):
+    crash = r"^Nothing is written, .* TensorFlow crashed .*SIGSEGV\)\.$"
+    with pytest.raises(ValueError, match=crash):
         exporter(world.root, tmp_path / "out").run()
     assert not os.listdir(tmp_path / "out")
 
@@ -427,9 +431,8 @@ def test_graphs_that_do_more_than_compute_are_refused(tmp_path):
         return tf.reduce_mean(image, (1, 2)) + tf.cast(secret, tf.float32)
 
     def saves(image):
-        tf.raw_ops.SaveV2(
-            prefix=str(tmp_path / "written"), tensor_names=["x"], shape_and_slices=[""], tensors=[image]
-        )
+        named = dict(tensor_names=["x"], shape_and_slices=[""], tensors=[image])
+        tf.raw_ops.SaveV2(prefix=str(tmp_path / "written"), **named)
         return tf.reduce_mean(image, (1, 2))
 
     for work, operation in ((writes, "WriteFile"), (reads, "ReadFile"), (saves, "SaveV2")):

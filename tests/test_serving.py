@@ -4,7 +4,6 @@ import base64
 import concurrent.futures
 import io
 import json
-import os
 import pathlib
 import re
 import socket
@@ -251,8 +250,11 @@ def test_v1_does_not_mind_the_content_type(server):
         ('{"instances": [{"picture": 1}]}', "image: numbers are asked for"),
         ('{"instances": [{"image": 1}, 2]}', "image: numbers are asked for"),
         ('{"instances": [NaN]}', "format|JSON|unexpected"),
-        ('{"instances": [{"image": {"b64": "AA=="}}], "signature_name": "embed_jpeg"}', "landmarks"),
-        ('{"instances": [{"image": {"b64": "?"}, "landmarks": []}], "signature_name": "embed_jpeg"}',
+        ('{"instances": [{"image": {"b64": "AA=="}}], "signature_name": "embed_jpeg"}',
+         "must have image and landmarks"),
+        ('{"instances": [{"image": {"b64": 3}, "landmarks": []}], "signature_name": "embed_jpeg"}',
+         "not base64"),
+        ('{"instances": [{"image": {"b64": "?"}, "landmarks": 1}], "signature_name": "embed_jpeg"}',
          "not base64"),
         ('{"instances": [{"image": "text", "landmarks": []}], "signature_name": "embed_jpeg"}',
          "an encoded file is"),
@@ -523,7 +525,8 @@ def test_many_clients_get_what_is_theirs(server, faces):
             case 0:
                 return server.predict(images[i : i + 1].tolist())[0], expected[i]
             case 1:
-                return output(post(server, v2([tensor("image", images[i : i + 1])])))[0], expected[i]
+                found = output(post(server, v2([tensor("image", images[i : i + 1])])))
+                return found[0], expected[i]
             case 2:
                 found = rpc(server, v2([tensor("image", images[i : i + 1])]))
                 return found.outputs[0].as_numpy()[0], expected[i]

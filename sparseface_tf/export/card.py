@@ -5,6 +5,7 @@ import os
 import keras
 import numpy as np
 
+from pipelines.alignment import TEMPLATE
 from pipelines.files import read_json
 from pipelines.text import read_lines
 from sparseface_tf.embedder import run_of
@@ -16,16 +17,21 @@ from sparseface_tf.sparsify.geometry import layer_kind
 CARD = "MODEL_CARD.md"
 
 LIMITS = """\
-It compares faces: two photographs are of one person if their features are alike. It is meant for
-research on sparse networks, and for applications whose makers test it on photographs like their own.
+It compares faces: two photographs are of one person if their features are alike. It is meant
+for research on sparse networks, and for applications whose makers test it on photographs like
+their own.
 
-* Not for decisions about people without a person who decides: it errs, as the figures above say.
-* How its errors differ between groups of people (age, sex, colour of skin) was not measured. They are
-  known to differ for networks trained on photographs of celebrities.
-* A threshold holds for photographs like those that it was measured on, and for no others: cameras,
-  light, ages and detectors of faces move it. `recognize.py calibrate` measures it on others.
+* Not for decisions about people without a person who decides: it errs, as the figures above
+  say.
+* How its errors differ between groups of people (age, sex, colour of skin) was not measured;
+  networks trained on photographs of celebrities have been found to err more on some than on
+  others.
+* A threshold holds for photographs like those that it was measured on, and for no others:
+  cameras, light, ages and detectors of faces move it. `recognize.py calibrate` measures it on
+  others.
 * It tells no photograph of a face from the face itself.
-* Faces must be aligned as in training; without landmarks, or turned far to the side, it errs more.
+* Faces must be aligned as in training; without landmarks, or turned far to the side, it errs
+  more.
 """
 
 
@@ -46,9 +52,10 @@ def model_card(embedder, trained, facts, interface):
     where = "the aligned face" if not region.landmarks else " and ".join(region.landmarks)
     parts = [
         f"# {embedder.network.name}: a sparse network for face recognition",
-        "A network of sparseface_tf, after Sun, Wang and "
-        "Tang, *Sparsifying Neural Network Connections for Face Recognition*. It turns a face into "
-        f"{embedder.network.output_shape[-1]} numbers, which are alike for photographs of one person.",
+        "A network of sparseface_tf, after Sun, Wang and Tang, *Sparsifying Neural Network "
+        "Connections for Face Recognition*. It turns a face into "
+        f"{embedder.network.output_shape[-1]} numbers, which are alike for photographs of one "
+        "person.",
         "## Network",
         markdown(layer_rows(embedder.network)),
         "## Training",
@@ -57,9 +64,10 @@ def model_card(embedder, trained, facts, interface):
         interface,
         f"A crop has {region.height} × {region.width} pixels, {colours}, rows from the top, "
         f"normalised as (pixel − {lowering.CENTRE}) / {lowering.SCALE}. It shows the region "
-        f"`{region.name}`: centred on {where}, {region.scale:g} times as wide as the aligned face, "
-        "which is the similarity transform of the five landmarks (eyes, nose, corners of the mouth) "
-        "to fixed places.\n",
+        f"`{region.name}`: its centre is that of {where}, moved by {_point(region.offset)} pixels, "
+        f"its width is {region.scale:g} of that of the aligned face of 112 × 96 pixels, in which a "
+        "similarity transform has brought five landmarks (eyes, nose, corners of the mouth) as "
+        f"close to fixed places as it can: {', '.join(map(_point, TEMPLATE))}.\n",
         "## Export",
         _bullets(facts),
         "## Use and limits",
@@ -115,7 +123,7 @@ def training_facts(path):
     facts["seed"] = str(settings["seed"])
     facts["weights kept"] = f"{result['parameters_kept']:,} of {result['parameters']:,}"
     for test in result["verification"]:
-        of = f" of {_name(settings['test_data'])}" if test == "test" else ""
+        of = f" of {source_name(settings['test_data'])}" if test == "test" else ""
         title = TITLES.get(test, test) + of
         facts[title] = f"{accuracy(result, test)} (cosine; ± is the standard error over folds)"
     return facts
@@ -126,12 +134,16 @@ def _source(settings):
     if settings["data"] == "synthetic":
         images = settings["images_per_identity"]
         return f"rendered: {settings['identities']:,} people, {images} images each"
-    return _name(settings["data"])
+    return source_name(settings["data"])
 
 
-def _name(source):
-    """A source's name without where it lies on the machine that trained."""
+def source_name(source):
+    """A source's name without where it lies on this machine: cards go to others."""
     return os.path.basename(source.rstrip("/")) or source
+
+
+def _point(point):
+    return "({:g}, {:g})".format(*point)
 
 
 def _bullets(facts):

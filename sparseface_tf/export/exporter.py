@@ -1,4 +1,4 @@
-"""What an export is in any format: the network opened, compared with what was made of it, described."""
+"""What an export is in any format: a network opened, compared with its copy, described."""
 
 import contextlib
 import dataclasses

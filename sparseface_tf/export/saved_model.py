@@ -6,8 +6,8 @@
     verify           image_a, image_b             -> score[, probability]
     score            embedding_a, embedding_b     -> score[, probability]
 
-Every input and output has the number of faces, any, as its first axis. The graph holds the network's
-weights alone: a mask has done its work once the weights that it drops are zeros.
+Every input and output has the number of faces, any, as its first axis. The graph holds the
+network's weights alone: a mask has done its work once the weights that it drops are zeros.
 """
 
 import os
@@ -123,7 +123,7 @@ class _Signatures:
         return found
 
     def _embed_files(self, contents, places, landmarks_of):
-        """Features of the faces at some places in image files, averaged with the mirrored faces'."""
+        """Features of faces at some places in image files, averaged with the mirrored faces'."""
         _check_lengths(contents, places)
 
         def crops(content, place):
@@ -197,8 +197,8 @@ def _check_landmarks(landmarks, size):
     apart = tf.reduce_max(landmarks, 0) - tf.reduce_min(landmarks, 0) > 1
     good = tf.reduce_all(near) & tf.reduce_any(apart)
     reason = (
-        "landmarks that are unknown, in one point, or far outside their image: ten numbers, x and y "
-        "in pixels, or a box by embed_jpeg_box"
+        "landmarks that are unknown, in one point, or far outside their image: ten numbers, x and "
+        "y in pixels, or a box by embed_jpeg_box"
     )
     with tf.control_dependencies([tf.debugging.Assert(good, [reason])]):
         return tf.identity(landmarks)

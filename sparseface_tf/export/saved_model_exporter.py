@@ -15,7 +15,7 @@ from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.cosine import Cosine
 from sparseface_tf.embeddings import CUT
 from sparseface_tf.export import parity, saved_model, saved_model_file, warmup
-from sparseface_tf.export.card import CARD
+from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.child import run_child
 from sparseface_tf.export.exporter import PARITY, Exporter
 from sparseface_tf.export.layer import mask_hash
@@ -36,13 +36,14 @@ Signatures for TensorFlow Serving and for KServe's Python server; n is any numbe
 | `verify` | `image_a`, `image_b`: float32 {crops} | {scores} |
 | `score` | `embedding_a`, `embedding_b`: float32 {features} | {scores} |
 
-`embed_jpeg` and `embed_jpeg_box` take whole files: JPEG, PNG, BMP, GIF (its first frame), WebP; at most
-67 million pixels; an orientation in EXIF data is ignored. Landmarks are x and y in pixels of the file's
-own rows and columns: the viewer's left eye, right eye, nose, left and right corner of the mouth. A box
-is left, top, width and height around a face, as detectors give it; with landmarks the face is aligned
-better. Their features are the mean of those of the face and of its mirror image, as in an evaluation;
-`serving_default` gives those of the crops as they are. One image that cannot be used, or landmarks or
-a box far outside of it, is an error for the whole request: INVALID_ARGUMENT.
+`embed_jpeg` and `embed_jpeg_box` take whole files: JPEG, PNG, BMP, GIF (its first frame), WebP;
+at most 67 million pixels; an orientation in EXIF data is ignored. Landmarks are x and y in pixels
+of the file's own rows and columns: the viewer's left eye, right eye, nose, left and right corner
+of the mouth. A box is left, top, width and height around a face, as detectors give it; with
+landmarks the face is aligned better. Their features are the mean of those of the face and of its
+mirror image, as in an evaluation; `serving_default` gives those of the crops as they are. One
+image that cannot be used, or landmarks or a box far outside of it, is an error for the whole
+request: INVALID_ARGUMENT.
 
 `score` is that of {scorer}{probability}. `verify` takes crops{mirrored}.
 """
@@ -85,7 +86,7 @@ class SavedModelExporter(Exporter):
         if self.export.warmup:
             name = os.path.basename(os.path.dirname(self.path))
             few = [
-                (signature, {key: value[: self.export.warmup] for key, value in inputs.items()})
+                (signature, {name: value[: self.export.warmup] for name, value in inputs.items()})
                 for signature, inputs in self.requests.items()
             ]
             warmup.write_requests(path, name, few)
@@ -106,8 +107,8 @@ class SavedModelExporter(Exporter):
         if not given and not os.path.exists(path):
             if export.scorer == scoring.JOINT_BAYESIAN:
                 raise ValueError(
-                    f"--scorer={export.scorer} needs its parameters, and there is no {path}: python "
-                    "recognize.py calibrate --train_data=DIR makes it."
+                    f"--scorer={export.scorer} needs its parameters, and there is no {path}: "
+                    "python recognize.py calibrate --train_data=DIR makes it."
                 )
             return None
         found = scoring.read_scorings(path, f"{self.embedder.key}-{CUT}")
@@ -193,7 +194,8 @@ class SavedModelExporter(Exporter):
         expected, facts = self._expected(), {}
         facts["computed in training as"] = self.trained_as() + "; here float32"
         facts["compared on"] = (
-            f"{len(self.faces)} faces of {self.export.parity_data}, {FILES} rendered image files"
+            f"{len(self.faces)} faces of {source_name(self.export.parity_data)}, {FILES} rendered "
+            "image files"
         )
         for signature in (saved_model_file.DEFAULT, "embed_jpeg", "embed_jpeg_box"):
             measured = self.parity(expected[signature], found[signature]["embedding"])

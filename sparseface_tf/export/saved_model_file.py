@@ -16,23 +16,24 @@ GRAPH = "saved_model.pb"
 EXTRA = "assets.extra"
 METADATA = os.path.join(EXTRA, "sparseface_tf.json")
 
-# A graph is a program. These operations compute, and do nothing else: none of them reads or writes
-# files, reaches a network, or runs Python.
+# A graph is a program. These operations compute, and do nothing else: none of them reads or
+# writes files, reaches a network, or runs Python.
 _COMPUTING = frozenset(
     """
     Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AvgPool BatchMatMulV2 BiasAdd BroadcastTo Cast
-    Ceil ClipByValue Complex ComplexAbs ConcatV2 Conj Const Conv2D CropAndResize DecodeBmp DecodeGif
-    DecodeImage DecodeJpeg DecodePaddedRaw DecodePng DecodeRaw DecodeWebP DepthwiseConv2dNative
-    DisableCopyOnRead Einsum Elu EnsureShape Equal Erf Exp ExpandDims Expm1 ExtractJpegShape Fill Floor
-    FloorDiv FloorMod FusedBatchNormV3 GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If
-    Imag ImageProjectiveTransformV3 IsFinite LeakyRelu LeftShift Less LessEqual Log Log1p LogicalAnd
-    LogicalNot LogicalOr MatMul MatrixDiagPartV3 Max MaxPool MaxPoolV2 Maximum Mean Min Minimum
-    MirrorPad Mul Neg NoOp NotEqual OnesLike Pack Pad PadV2 PartitionedCall Placeholder Pow Prod Range
-    Rank ReadVariableOp Real RealDiv Reciprocal Relu Relu6 Reshape ResizeArea ResizeBilinear ReverseV2
-    RightShift Round Rsqrt ScaleAndTranslate Select SelectV2 Selu Shape ShapeN Sigmoid Sign Size Slice
-    Softmax Softplus Softsign Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
-    StatelessIf StatelessWhile StaticRegexFullMatch StopGradient StridedSlice StringLength Sub Substr
-    Sum Tanh TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem
+    Ceil ClipByValue Complex ComplexAbs ConcatV2 Conj Const Conv2D CropAndResize DecodeBmp
+    DecodeGif DecodeImage DecodeJpeg DecodePaddedRaw DecodePng DecodeRaw DecodeWebP
+    DepthwiseConv2dNative DisableCopyOnRead Einsum Elu EnsureShape Equal Erf Exp ExpandDims Expm1
+    ExtractJpegShape Fill Floor FloorDiv FloorMod FusedBatchNormV3 GatherNd GatherV2 Greater
+    GreaterEqual Identity IdentityN If Imag ImageProjectiveTransformV3 IsFinite LeakyRelu
+    LeftShift Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr MatMul MatrixDiagPartV3 Max
+    MaxPool MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mul Neg NoOp NotEqual OnesLike Pack Pad
+    PadV2 PartitionedCall Placeholder Pow Prod Range Rank ReadVariableOp Real RealDiv Reciprocal
+    Relu Relu6 Reshape ResizeArea ResizeBilinear ReverseV2 RightShift Round Rsqrt
+    ScaleAndTranslate Select SelectV2 Selu Shape ShapeN Sigmoid Sign Size Slice Softmax Softplus
+    Softsign Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
+    StatelessIf StatelessWhile StaticRegexFullMatch StopGradient StridedSlice StringLength Sub
+    Substr Sum Tanh TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem
     TensorListStack Tile Transpose Unpack VarHandleOp Where While Xlogy ZerosLike
     """.split()
 )
@@ -123,8 +124,8 @@ def check_operations(graph):
 def check_without_masks(path, graph):
     """Makes sure that a SavedModel holds weights and nothing that only training needs.
 
-    Masks are the only booleans of a network, and states of random numbers and of optimizers its only
-    integers.
+    Masks are the only booleans of a network, and states of random numbers and of optimizers its
+    only integers.
 
     Args:
         path: the SavedModel.

@@ -2,8 +2,8 @@
 
     python -m sparseface_tf.export.saved_model_worker MODEL FOLDER JOB
 
-runs signatures of the model. JOB is {signature: [names of inputs]}; SIGNATURE.INPUT.pb in the folder
-is the input, a TensorProto, and SIGNATURE.npz becomes the outputs. Needs TensorFlow.
+runs signatures of the model. JOB is {signature: [names of inputs]}; SIGNATURE.INPUT.pb in the
+folder is the input, a TensorProto, and SIGNATURE.npz becomes the outputs. Needs TensorFlow.
 """
 
 import json

@@ -8,7 +8,7 @@ from absl import logging
 from pipelines.files import write_atomically, write_json, write_text
 from sparseface_tf.embedder import TFLITE
 from sparseface_tf.export import lowering, parity, report, tflite
-from sparseface_tf.export.card import CARD
+from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.exporter import CALIBRATION, PARITY, Exporter
 from sparseface_tf.export.faces import some_faces
 from sparseface_tf.export.flatbuffer import File
@@ -75,7 +75,7 @@ class TFLiteExporter(Exporter):
             "region": self.embedder.region.name,
             "input": f"image, {export.input} {file.shape(file.inputs()[lowering.IMAGE])}",
             "quantization": export.quantization,
-            "parity on": f"{len(self.images)} faces of {export.parity_data}",
+            "parity on": f"{len(self.images)} faces of {source_name(export.parity_data)}",
             "parity with the network in float32": str(measured),
             "parity with the network as it was trained": str(trained),
         }

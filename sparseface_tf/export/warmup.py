@@ -1,7 +1,7 @@
 """Warm-up requests: what TensorFlow Serving runs before it takes a model for ready.
 
-They lie in assets.extra/tf_serving_warmup_requests, a TFRecord file of PredictionLog messages, which
-the package tensorflow-serving-api has.
+They lie in assets.extra/tf_serving_warmup_requests, a TFRecord file of PredictionLog messages,
+which the package tensorflow-serving-api has.
 """
 
 import os
@@ -19,8 +19,8 @@ def check():
         _messages()
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"Warm-up requests need the package {error.name}: pip install 'sparseface_tf[serve]', or "
-            "give --warmup=0."
+            f"Warm-up requests need the package {error.name}: pip install 'sparseface_tf[serve]', "
+            "or give --warmup=0."
         ) from None
 
 

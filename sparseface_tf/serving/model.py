@@ -104,8 +104,8 @@ class FaceModel(Model):
 
     def _v2(self, request):
         inputs, run = self._signature(tensors.parameters(request).get(tensors.SIGNATURE, DEFAULT))
-        outputs, requested = run(tensors.from_infer_request(request, inputs)), request.request_outputs
-        binary = request.use_binary_outputs
+        outputs = run(tensors.from_infer_request(request, inputs))
+        requested, binary = request.request_outputs, request.use_binary_outputs
         return InferResponse(
             response_id=request.id or str(uuid.uuid4()),
             model_name=self.name,

@@ -43,7 +43,8 @@ class Tensor:
             value: array (n, *shape) of real numbers, or of bytes.
         """
         if not len(value.shape) or value.shape[1:] != self.shape:
-            raise ValueError(f"{self.name}: shape {list(value.shape)} where {self._wanted()} is asked")
+            shape = list(value.shape)
+            raise ValueError(f"{self.name}: shape {shape} where {self._wanted()} is asked")
         if self.dtype == tf.string:
             if not all(isinstance(content, bytes) for content in value):
                 raise ValueError(f"{self.name}: encoded files are asked for, as bytes")
@@ -63,7 +64,7 @@ def signature_tensors(function):
     """Inputs and outputs of a signature: two dicts from name to `Tensor`, sorted by name."""
     inputs, outputs = function.structured_input_signature[1], function.structured_outputs
     return tuple(
-        {name: Tensor(name, specs[name].dtype, tuple(specs[name].shape[1:])) for name in sorted(specs)}
+        {name: Tensor(name, spec.dtype, tuple(spec.shape[1:])) for name, spec in sorted(specs.items())}
         for specs in (inputs, outputs)
     )
 
@@ -75,8 +76,8 @@ def from_instances(body, inputs):
     """The inputs of a V1 request.
 
     Args:
-        body: what the JSON holds: {"instances": [{name: value, …}, …]}, or the values alone where there
-            is one input; an encoded file is {"b64": "…"}.
+        body: what the JSON holds: {"instances": [{name: value, …}, …]}, or the values alone where
+            there is one input; an encoded file is {"b64": "…"}.
         inputs: dict of `Tensor`.
 
     Returns:
@@ -179,7 +180,8 @@ def _of_input(given, tensor):
         value = given.as_numpy()
     # Of lengths that do not fit, numbers that are none, bytes that are cut short.
     except Exception:
-        raise ValueError(f"{tensor.name}: the data are not of the shape and datatype stated") from None
+        reason = "the data are not of the shape and datatype stated"
+        raise ValueError(f"{tensor.name}: {reason}") from None
     if tensor.dtype == tf.string:
         encoded = to_http_parameters(given.parameters or {}).get("content_type") == "base64"
         if encoded and len(value.shape) == 1:
