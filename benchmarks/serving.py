@@ -2,11 +2,11 @@
 
     python benchmarks/serving.py [--model=saved_models/NAME] [--seconds=10] [--faces=1]
 
-Without --model, Table 1's network with random weights is served. A server is started in a process of
-its own; 1, 2, 4 and 8 clients, threads here, each send one request after the other: crops as JSON and
-as binary data of V2 and over gRPC, and JPEG files with landmarks by all three. "Direct" is the same
-signature called in this process, by one thread, without a server, and the ratio is the rate of
-requests against that. Clients and server share the machine's cores: run it on an idle one.
+Without --model, Table 1's network with random weights is served. A server is started in a process
+of its own; 1, 2, 4 and 8 clients, threads here, each send one request after the other: crops as
+JSON, as binary data of V2 and over gRPC, and JPEG files with landmarks by all three. "Direct" is
+the same signature called in this process, by one thread, without a server, and the ratio is the
+rate of requests against that. Clients and server share the machine's cores: run it on an idle one.
 """
 
 import base64

@@ -89,15 +89,17 @@ def find_model(path):
     for name in (MODEL, TFLITE):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
-    version = path if saved_model_file.is_saved_model(path) else saved_model_file.latest_version(path)
+    if saved_model_file.is_saved_model(path):
+        return path
+    version = saved_model_file.latest_version(path)
     if version:
         return version
     stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
     if stages:
         return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
     raise FileNotFoundError(
-        f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a run's "
-        "folder."
+        f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a "
+        "run's folder."
     )
 
 

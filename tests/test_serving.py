@@ -276,6 +276,20 @@ def test_values_that_are_no_numbers_of_a_crop(server):
     assert "not finite" in server.refused(PREDICT, json=body)
 
 
+def test_cloud_events(server):
+    event = {"ce-id": "1", "ce-source": "x", "ce-type": "y", "ce-specversion": "1.0"}
+    body = json.dumps({"instances": crops(1).tolist()})
+    headers = {"content-type": "application/json"} | event
+    answer = server.http.post(PREDICT, content=body, headers=headers)
+    assert answer.status_code == 200 and len(answer.json()["predictions"]) == 1
+    for missing in event:
+        given = {k: v for k, v in headers.items() if k != missing}
+        assert server.http.post(PREDICT, content=body, headers=given).status_code in (200, 400)
+    kind = {"content-type": "application/cloudevents+json"}
+    for part in ("{}", '{"data": 3}', "3"):
+        server.refused(PREDICT, content=part, headers=kind)
+
+
 # === V2 ===
 
 
@@ -381,6 +395,12 @@ IMAGE = {"name": "image", "shape": [1, 28, 24, 3], "datatype": "FP32"}
 )  # fmt: skip
 def test_v2_malformed(server, body, message):
     assert message in server.refused(INFER, json=body)
+
+
+def test_v2_that_is_no_json(server):
+    for content in ("", "{", "[" * 100_000, b"\xff\xfe", "3", "null", '"text"'):
+        answer = server.http.post(INFER, content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 400 and "\n" not in answer.text
 
 
 def test_v2_malformed_binary_data(server):

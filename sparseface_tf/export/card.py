@@ -59,7 +59,7 @@ def model_card(embedder, trained, facts, interface):
         "## Network",
         markdown(layer_rows(embedder.network)),
         "## Training",
-        _bullets(trained) if trained else "Not known: the model's file lies in no run of train.py.\n",
+        _bullets(trained) or "Not known: the model's file lies in no run of train.py.",
         "## Input and output",
         interface,
         f"A crop has {region.height} × {region.width} pixels, {colours}, rows from the top, "

@@ -240,8 +240,8 @@ class SavedModelExporter(Exporter):
             outputs += "; `probability`: float32 (n)"
             calibration = self.scoring[1].calibration
             probability = (
-                ", `probability` that of one person where both answers are equally likely beforehand, "
-                f"calibrated on {calibration.genuine:,} pairs of one person and "
+                ", `probability` that of one person where both answers are equally likely "
+                f"beforehand, calibrated on {calibration.genuine:,} pairs of one person and "
                 f"{calibration.impostors:,} of two, of {calibration.people:,} people"
             )
         mirrored = ", and averages the features of each with those of its mirror image"

@@ -64,7 +64,10 @@ def signature_tensors(function):
     """Inputs and outputs of a signature: two dicts from name to `Tensor`, sorted by name."""
     inputs, outputs = function.structured_input_signature[1], function.structured_outputs
     return tuple(
-        {name: Tensor(name, spec.dtype, tuple(spec.shape[1:])) for name, spec in sorted(specs.items())}
+        {
+            name: Tensor(name, spec.dtype, tuple(spec.shape[1:]))
+            for name, spec in sorted(specs.items())
+        }
         for specs in (inputs, outputs)
     )
 
