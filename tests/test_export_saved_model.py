@@ -19,6 +19,7 @@ from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.embedder import find_model, open_embedder
 from sparseface_tf.export import lowering, saved_model, saved_model_file, warmup
 from sparseface_tf.export.card import training_facts
+from sparseface_tf.export.formats import open_exporter
 from sparseface_tf.export.saved_model_exporter import SavedModelExporter
 from sparseface_tf.export.settings import Export
 from sparseface_tf.recognition import photos
@@ -38,9 +39,7 @@ def has_warmup():
 def exporter(model, output, **changes):
     """An export that is ready to run."""
     values = dict(format="saved_model", parity_images=6, warmup=3 if has_warmup() else 0) | changes
-    one = SavedModelExporter(
-        Export(model=str(model), output=str(output), **values)
-    )
+    one = open_exporter(Export(model=str(model), output=str(output), **values))
     one.prepare()
     return one
 
