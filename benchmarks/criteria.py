@@ -129,6 +129,11 @@ def main(argv):
         return
     print("| criterion | layer | time | memory | goal |\n|---|---|---|---|---|")
     for name in CRITERIA.value or criteria():
+        try:
+            criterion(name).check()
+        except ValueError as error:  # its package is an extra
+            print(f"{name} was not measured: {error}", file=sys.stderr)
+            continue
         for layer in LAYERS.value:
             command = [sys.executable, *sys.argv, f"--one={name}:{layer}"]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -55,7 +55,6 @@ def network(block, sparse):
 
 def row(title, model, quantization, sparse=True):
     """A row of the table, with the file."""
-    logging.info("%s", title)
     images = np.random.default_rng(1).uniform(-1, 1, (32, *model.input_shape[1:]))
     images = images.astype(np.float32)
     expected = model.predict(images, verbose=0)
@@ -90,6 +89,7 @@ def main(_):
     ):
         measured, content = row(title, model, quantization, sparse)
         table.append(measured)
+        logging.info("%s: %s", title, measured)  # should a later one fail
         files[title] = content
     print(file_table(table))
     names = [title for title in files if "dense" not in title and "Mobile" not in title]

@@ -9,19 +9,15 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from pipelines.batches import image_batches, pair_batches, served
-from pipelines.pairs import held_out_pairs
-from pipelines.pairs_file import read_pairs
-from pipelines.checking import check_images
-from pipelines.subset import cap_images, split_identities
+from pipelines.batches import image_batches, served
+from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf import report
 from sparseface_tf.callbacks import CheckpointCallback, LogCallback, MarginCallback
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
-from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf.cosine import cosine_similarity
-from sparseface_tf.experiment import HELD_OUT
 from sparseface_tf.networks import baseline_network, deepid2plus_network
 from sparseface_tf.precision import dtype_policy
+from sparseface_tf.run_data import RunData
 from sparseface_tf.schedules import SmoothDecay
 from sparseface_tf.sparsify import (
     kept_input_correlation,
@@ -48,10 +44,9 @@ class Stages:
 
     def __init__(self, experiment, opened=None):
         self.experiment = experiment
-        self.opened = {} if opened is None else opened
         self.stages = [(None, None), *experiment.stages()]
         self.criteria = [None, *experiment.criteria()]
-        self.region = experiment.region_of_face()
+        self.data = RunData(experiment, {} if opened is None else opened)
 
     def prepare(self):
         """Claims the output folder, opens the data and builds the network.
@@ -73,29 +68,17 @@ class Stages:
                 raise ValueError(
                     f"--block={experiment.block} does not divide the {inputs} inputs of {layer}."
                 )
-        self._open_data()
+        self.data.open()
         experiment.claim()
-        self._check_images()
+        self.data.check()
         self.model = self._supervised(self.network)
         self._check_space()
-        counts = np.bincount(self.training.labels)
-        logging.info(
-            "Training on %d images of %d identities (%d to %d each, %d with one image, which pair "
-            "with others only; %d pairs of the same), %d images of %d others held out; %s.",
-            len(self.training),
-            len(counts),
-            counts.min(),
-            counts.max(),
-            np.sum(counts == 1),
-            np.sum(counts * (counts - 1) // 2),
-            len(self.held_out),
-            len(self.held_out.identities),
-            keras.config.dtype_policy().name,
-        )
+        logging.info("%s; %s.", self.data.summary(), keras.config.dtype_policy().name)
 
     def _new_network(self):
         experiment = self.experiment
-        shape = (self.region.height, self.region.width, self.region.channels)
+        region = self.data.region
+        shape = (region.height, region.width, region.channels)
         settings = dict(
             width=experiment.width_multiplier, normalization=experiment.normalization
         )
@@ -109,83 +92,12 @@ class Stages:
         experiment = self.experiment
         return supervise(
             network,
-            len(self.training.identities),
+            len(self.data.training.identities),
             branches=experiment.branches,
             dropout=experiment.dropout_f,
             margin=1.0 if experiment.margin == "data" else float(experiment.margin),
             identification=experiment.identification,
         )
-
-    def _open_data(self):
-        experiment = self.experiment
-        self.faces = self._opened("open", experiment.data, experiment.open_faces)
-        self.tests = {}
-        if experiment.test_data:
-            test = self._opened(
-                "open", experiment.test_data, lambda: experiment.open_faces(experiment.test_data)
-            )
-            # LFW comes with its pairs.
-            test_pairs = experiment.test_pairs or test.pairs["10_folds"]
-            pairs, same, folds = read_pairs(test_pairs, test)
-            if len(np.unique(folds)) < 2:
-                # A list without folds, such as LFW's View 1: deal its pairs to ten.
-                folds = np.arange(len(folds)) % 10
-            self.tests["test"] = (test, pairs, same, folds)
-
-    def _opened(self, what, data, make):
-        """What `make` returns, or returned for an earlier run on the same images."""
-        names = ["exclude"]
-        if data == "synthetic":
-            names += ["identities", "images_per_identity", "seed"]
-        key = (what, data, *(getattr(self.experiment, name) for name in names))
-        if key not in self.opened:
-            self.opened[key] = make()
-        return self.opened[key]
-
-    def _checked(self, data, source, name, **options):
-        """The source without its bad images, which a file of the output folder lists."""
-        path = os.path.join(self.experiment.output, name)
-
-        def check():
-            return check_images(source, path, **options), path
-
-        source, listed = self._opened("check", data, check)
-        if listed != path:
-            shutil.copyfile(listed, path)
-        return source
-
-    def _check_images(self):
-        experiment = self.experiment
-        if experiment.data != "synthetic":
-            self.faces = self._checked(
-                experiment.data, self.faces, "bad_images.txt", exclude=experiment.exclude
-            )
-        if "test" in self.tests:
-            # A test with missing images would be another test.
-            self._checked(
-                experiment.test_data,
-                self.tests["test"][0],
-                "bad_test_images.txt",
-                copies=True,
-                limit=0,
-            )
-        self.training, self.held_out = split_identities(
-            self.faces, experiment.held_out, seed=experiment.seed
-        )
-        # By name, for those who must know later, from whatever copy of the data.
-        names = "".join(f"{name}\n" for name in self.held_out.identities)
-        write_atomically(
-            os.path.join(experiment.output, HELD_OUT),
-            lambda file: file.write(names.encode("utf-8")),
-        )
-        self.training = cap_images(self.training, experiment.max_images, seed=experiment.seed)
-        pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)
-        self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
-        if experiment.training_pairs:
-            pairs = held_out_pairs(self.training, experiment.training_pairs, seed=experiment.seed)
-            self.tests["training"] = (self.training, *pairs)
-        # Makes sure now that there are pairs to train on.
-        self._pair_batches(0)
 
     def _check_space(self):
         # A model, its masks and a finished checkpoint a stage, and one with momenta on the way.
@@ -224,24 +136,6 @@ class Stages:
     def _path(self, number, *names):
         return os.path.join(self.experiment.output, f"stage{number}", *names)
 
-    def _pair_batches(self, step, ordered=None):
-        return pair_batches(
-            self.training,
-            pairs=self.experiment.pairs,
-            seed=self.experiment.seed,
-            start_step=step,
-            region=self.region,
-            augmentation=self.experiment.augmentation(),
-            sampling=self.experiment.sampling,
-            ordered=self.experiment.ordered if ordered is None else ordered,
-        )
-
-    def correlation_images(self):
-        """Held-out images for the correlations, drawn evenly from all held-out identities."""
-        count = min(self.experiment.correlation_images, len(self.held_out))
-        chosen = np.random.default_rng(self.experiment.seed).permutation(len(self.held_out))
-        return image_batches(self.held_out, np.sort(chosen[:count]), region=self.region)
-
     def _optimizer(self, number, steps):
         experiment = self.experiment
         peak, retrains = experiment.learning_rate, experiment.retrains(number)
@@ -273,9 +167,9 @@ class Stages:
     def _train(self, number):
         experiment, (layer, kept) = self.experiment, self.stages[number]
         os.makedirs(self._path(number), exist_ok=True)
-        steps = experiment.stage_steps(number, len(self.training))
+        steps = experiment.stage_steps(number, len(self.data.training))
         # Every stage draws from its own stretch of the endless sequence of mini-batches.
-        first = sum(experiment.stage_steps(n, len(self.training)) for n in range(number))
+        first = sum(experiment.stage_steps(n, len(self.data.training)) for n in range(number))
         optimizer = self._optimizer(number, steps)
         optimizer.build(self.model.trainable_variables)
         path = self._path(number, "checkpoint.npz")
@@ -310,7 +204,7 @@ class Stages:
             callbacks.insert(
                 0,
                 MarginCallback(
-                    lambda step: self._pair_batches(first + step).take(4),
+                    lambda step: self.data.pair_batches(first + step).take(4),
                     experiment.checkpoint_steps,
                     start,
                 ),
@@ -318,7 +212,7 @@ class Stages:
         if layer and (start == 0 or not self.criteria[number].one_shot):
             selection = self._selection(number, layer, kept, steps, first, start, log.writer)
             callbacks.insert(0, selection)
-        batches = self._pair_batches(first + start)
+        batches = self.data.pair_batches(first + start)
         if start == 0:
             with log.writer.as_default(step=0):
                 sheets = [_contact_sheet(images) for images, _ in batches.take(3)]
@@ -392,11 +286,11 @@ class Stages:
         """What a criterion looks at: the same images however often they are read."""
         experiment = self.experiment
         if criterion.images == "held_out":
-            return self.correlation_images()
+            return self.data.correlation_images()
         if criterion.images == "training":
             # Those that the stage begins with, in order: other ones would make another mask.
             batches = max(1, experiment.correlation_images // (2 * experiment.pairs))
-            batches = self._pair_batches(first, ordered=True).take(batches)
+            batches = self.data.pair_batches(first, ordered=True).take(batches)
             return batches.map(targets(self.model))
         return None
 
@@ -404,7 +298,7 @@ class Stages:
         return layer_correlations(
             model,
             layer,
-            self.correlation_images(),
+            self.data.correlation_images(),
             memory_limit=self.experiment.correlation_memory * 2**20,
             progress=True,
         )
@@ -422,7 +316,7 @@ class Stages:
         if layer_kind(layer) == "conv":
             return None
         mask = np.asarray(self.network.get_layer(name).mask)
-        return kept_input_correlation(model, name, self.correlation_images(), mask)
+        return kept_input_correlation(model, name, self.data.correlation_images(), mask)
 
     def _finish(self, number):
         """Evaluates a trained stage and leaves its model, masks and metrics."""
@@ -459,7 +353,7 @@ class Stages:
         if not self.experiment.retrains(number) and number:
             metrics["from_scratch"] = True
         metrics["verification"], pairs = {}, {}
-        for name, (faces, images, same, folds) in self.tests.items():
+        for name, (faces, images, same, folds) in self.data.tests.items():
             scores = self._scores(name, faces, images)
             verified = verification_accuracy(scores, same, folds)
             metrics["verification"][name] = dataclasses.asdict(verified)
@@ -490,7 +384,7 @@ class Stages:
         pairs = pairs.reshape(-1, 2)
         features = 0
         for mirrored in (False, True):
-            batches = image_batches(faces, used, batch=256, region=self.region, mirrored=mirrored)
+            batches = image_batches(faces, used, batch=256, region=self.data.region, mirrored=mirrored)
             features = features + embed(self.network, batches, f"embedding {name}")
         return cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
 

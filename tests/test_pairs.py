@@ -12,7 +12,7 @@ from pipelines.alignment import TEMPLATE
 from pipelines.augmentation import Augmentation
 from pipelines.batches import image_batches, pair_batches, served
 from pipelines.pairs import PairSampler, held_out_pairs
-from pipelines.regions import WHOLE_FACE, Region
+from pipelines.regions import WHOLE_FACE
 
 
 class ColouredFaces:

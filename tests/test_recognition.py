@@ -96,6 +96,26 @@ def recognise(world, tmp_path, capsys):
     return run
 
 
+def test_a_file_of_names_splits_one_data_set_as_two_folders_do(world, tmp_path):
+    everyone = tmp_path / "everyone"
+    everyone.mkdir()
+    for part in ("people", "others"):
+        for person in (world / part).iterdir():
+            os.symlink(person, everyone / person.name)
+    names = sorted(person.name for person in (world / "people").iterdir())
+    (tmp_path / "held_out.txt").write_text("".join(f"{name}\n" for name in names))
+    settings = dict(model=str(world / "model.keras"), components=10, cache=str(world / "cache"))
+    found = tmp_path / "found.npz"
+    Recogniser(Recognition(
+        data=str(everyone), train_data=str(everyone), calibration=str(found),
+        identities=str(tmp_path / "held_out.txt"), **settings,
+    )).run(["calibrate"])  # fmt: skip
+    with np.load(world / "recognition.npz") as expected, np.load(found) as found:
+        assert expected.files == found.files
+        for name in expected.files:
+            np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+
+
 def test_enrolled_faces_are_known_and_strangers_are_not(recognise, tmp_path):
     ann, bob = photograph(tmp_path / "ann.png", 0), photograph(tmp_path / "bob.png", 3)
     both = photograph(tmp_path / "both.png", 3, 0)

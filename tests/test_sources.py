@@ -21,7 +21,7 @@ from pipelines.sources import open_faces
 from pipelines.synthetic import SyntheticFaces
 from pipelines.tfds_faces import tfds_faces
 from sparseface_tf.experiment import Experiment
-from sparseface_tf.stages import Stages
+from sparseface_tf.run_data import RunData
 
 pytestmark = pytest.mark.filterwarnings("ignore:Retry downloading")
 
@@ -309,13 +309,13 @@ def test_a_run_tests_on_lfw_with_its_own_pairs(lfw_home, tmp_path):
     )  # fmt: skip
     settings.check()
     settings.claim()
-    stages = Stages(settings)
-    stages._open_data()
-    stages._check_images()
-    test, pairs, same, folds = stages.tests["test"]
+    data = RunData(settings, {})
+    data.open()
+    data.check()
+    test, pairs, same, folds = data.tests["test"]
     assert pairs.tolist() == [[0, 2], [0, 11], [16, 17], [5, 16]] and len(test) == 20
     assert same.tolist() == [True, False, True, False] and folds.tolist() == [0, 0, 1, 1]
-    used = names(stages.training) + names(stages.held_out)
+    used = names(data.training) + names(data.held_out)
     assert sorted(used) == sorted(set(names(test)) - {excluded})
 
 

@@ -8,7 +8,6 @@ those of a convolution only at one place of the window at a time.
 
 import contextlib
 
-import numpy as np
 import tensorflow as tf
 
 # Bytes of the gradients of a convolution, and of the inputs they are made of, at a time.

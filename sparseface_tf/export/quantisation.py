@@ -16,8 +16,9 @@ from sparseface_tf.export.lowering import IMAGE
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-# Behind a quantised convolution these would force its maps back to float.
-_BEHIND = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "ADD", "MUL", "SUB", "PRELU")
+# Behind a quantised convolution these would force its maps back to float. (PRELU does: the tool
+# does not know it.)
+_BEHIND = ("MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "ADD", "MUL", "SUB")
 
 
 def quantise(content, quantization, images=None):

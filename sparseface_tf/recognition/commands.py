@@ -65,7 +65,8 @@ class Recognition:
     identities: str = setting(
         "all",
         "calibrate: 'all' people of --data; 'held_out': those that the run of the model held out, "
-        "and of --train_data the others.",
+        "and of --train_data the others; or a file that names such people, as a run's "
+        "held_out.txt does.",
     )
     pairs: str = setting("", "calibrate: list of pairs of --data. Default: every two images.")
     train_data: str = setting("", "calibrate: faces that Joint Bayesian learns from.")
@@ -78,8 +79,10 @@ class Recognition:
             raise ValueError(f"--far must be above 0, and {HIGHEST} at most, got {self.far:g}.")
         if self.scorer not in scoring.SCORERS:
             raise ValueError(f"--scorer={self.scorer}: choose from {', '.join(scoring.SCORERS)}.")
-        if self.identities not in IDENTITIES:
-            raise ValueError(f"--identities={self.identities}: choose from {', '.join(IDENTITIES)}.")
+        if self.identities not in IDENTITIES and not os.path.isfile(self.identities):
+            raise ValueError(
+                f"--identities={self.identities}: choose from {', '.join(IDENTITIES)}, or give a file."
+            )
         if self.face < 0 or self.components < 0:
             raise ValueError("--face and --components must be 0 or more.")
         if not 64 <= self.size <= 4096:

@@ -37,7 +37,8 @@ def learn_scorings(
         train_data: faces that Joint Bayesian learns from, such as those of the network; empty for
             cosine alone.
         identities: "all"; or "held_out": of `data` only the people that the run of the network
-            held out, of `train_data` only the others.
+            held out, of `train_data` only the others; or a file with the names of such people, one
+            a line, for a network that does not lie in its run.
         pairs: list of pairs of `data`, see `pipelines.pairs_file`; empty for every two images.
         components: principal components for Joint Bayesian; 0: no PCA.
         cache: folder that keeps features.
@@ -52,8 +53,8 @@ def learn_scorings(
     os.makedirs(cache, exist_ok=True)
     people = _open(data, cache)
     training = _open(train_data, cache) if train_data else None
-    if identities == "held_out":
-        held_out = _held_out(embedder)
+    if identities != "all":
+        held_out = _held_out(embedder, identities)
         people = _of(people, held_out, True, data)
         training = training and _of(training, held_out, False, train_data)
     if training is not None:
@@ -94,15 +95,17 @@ def _open(name, cache):
     return check_images(source, os.path.join(cache, "bad_images.txt"))
 
 
-def _held_out(embedder):
-    """Names of the people that the network's run held out."""
-    run = run_of(embedder.path)
-    path = run and os.path.join(run, HELD_OUT)
-    if not run or not os.path.exists(path):
-        raise ValueError(
-            f"--identities=held_out asks what the run of {embedder.path} held out, and that lies "
-            "in no run that says so."
-        )
+def _held_out(embedder, identities):
+    """Names of the people that the network's run held out, or that a file names."""
+    path = identities
+    if identities == "held_out":
+        run = run_of(embedder.path)
+        path = run and os.path.join(run, HELD_OUT)
+        if not run or not os.path.exists(path):
+            raise ValueError(
+                f"--identities=held_out asks what the run of {embedder.path} held out, and that "
+                f"lies in no run that says so: give a run's {HELD_OUT}, --identities=FILE."
+            )
     return [line for _, line in read_lines(path, "list of identities")]
 
 
@@ -111,8 +114,7 @@ def _of(source, names, wanted, title):
     among = np.isin([source.identities[i] for i in source.labels], names) == wanted
     if not among.any():
         raise ValueError(
-            f"--identities=held_out leaves nobody of {title}: give the faces that the run was "
-            "trained on."
+            f"--identities leaves nobody of {title}: give the faces that the run was trained on."
         )
     return Subset(source, np.flatnonzero(among))
 

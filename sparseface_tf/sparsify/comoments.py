@@ -153,7 +153,7 @@ class CorrelationStatistics:
     def _store(self, inputs, outputs):
         """Copies images into the buffer: cut to the tile, padded, in float32."""
         at = slice(self._buffered, self._buffered + len(inputs))
-        (pad_y, pad_x), (height, width, _) = self.geometry.pad, self.geometry.inputs
+        pad_y, pad_x = self.geometry.pad
         # Where the tile lies on the map, and where the map lies on the tile.
         y, x = self._top - pad_y, self._left - pad_x
         tile_height, tile_width, _ = self._mean[0].shape

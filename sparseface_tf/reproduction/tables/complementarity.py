@@ -43,7 +43,7 @@ class Complementarity(Table):
         # As Table 5's begin the next stage: the same images, the same draw.
         layer, kept = N2.experiment(settings, seed, "").stages()[-1]
         model = keras.models.load_model(runs.stage(N1, seed, "model.keras"))
-        images, scores, found = stages.correlation_images(), None, {}
+        images, scores, found = stages.data.correlation_images(), None, {}
         for name, text in SELECTIONS.items():
             chosen = criterion(text, memory=settings.correlation_memory)
             if scores is None:
