@@ -89,9 +89,7 @@ def find_model(path):
     for name in (MODEL, TFLITE):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
-    if saved_model_file.is_saved_model(path):
-        return path
-    version = saved_model_file.latest_version(path)
+    version = saved_model_file.find_version(path)
     if version:
         return version
     stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))

@@ -561,15 +561,16 @@ def test_many_clients_get_what_is_theirs(server, faces):
 def test_what_is_no_saved_model_is_not_served(server):
     from sparseface_tf.serving.model import FaceModel
 
-    with pytest.raises(ValueError, match="is no SavedModel: export it by --format=saved_model"):
-        FaceModel("face", server.log.parent / "model.keras")
+    for path in (server.log.parent, server.log.parent / "model.keras"):
+        with pytest.raises(FileNotFoundError, match="No SavedModel .*: python export.py"):
+            FaceModel("face", path)
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
         ([], "error: the following arguments are required: --model"),
-        (["--model=/nowhere"], "error: No model /nowhere: give"),
+        (["--model=/nowhere"], "error: No SavedModel /nowhere: python export.py"),
         (["--model=x", "--workers=2"], "error: --workers: this server is one process"),
     ],
 )

@@ -50,12 +50,15 @@ def is_saved_model(path):
     return os.path.isfile(os.path.join(path, GRAPH))
 
 
-def latest_version(path):
-    """The folder of the highest version in a model's folder, as a server takes it; None if none.
+def find_version(path):
+    """The folder of one version of a SavedModel; None if there is none.
 
     Args:
-        path: folder with a folder for each version, whose names are integers.
+        path: that folder; or one with a folder for each version, whose names are integers, of
+            which the highest is taken, as a server does.
     """
+    if is_saved_model(path):
+        return path
     versions = [int(name) for name in versions_in(path)]
     return os.path.join(path, str(max(versions))) if versions else None
 

@@ -14,8 +14,7 @@ from kserve import InferRequest, InferResponse, Model
 from kserve.errors import InvalidInput
 
 from pipelines.images import reason_of
-from sparseface_tf.embedder import find_model
-from sparseface_tf.export.saved_model_file import DEFAULT, SavedModelNetwork, is_saved_model
+from sparseface_tf.export.saved_model_file import DEFAULT, SavedModelNetwork, find_version
 from sparseface_tf.serving import tensors
 
 
@@ -38,9 +37,11 @@ class FaceModel(Model):
 
     def __init__(self, name, path, max_faces=64, threads=None):
         super().__init__(name)
-        self.path, self.max_faces = find_model(path), max_faces
-        if not is_saved_model(self.path):
-            raise ValueError(f"{self.path} is no SavedModel: export it by --format=saved_model.")
+        self.path, self.max_faces = find_version(path), max_faces
+        if self.path is None:
+            raise FileNotFoundError(
+                f"No SavedModel {path}: python export.py --format=saved_model makes one."
+            )
         # Computing must not stop the loop that reads requests.
         self._pool = ThreadPoolExecutor(threads or os.cpu_count(), thread_name_prefix="signature")
         self.load()
