@@ -194,6 +194,8 @@ def test_export(saved, tmp_path, quantization):
     assert report["files"][0]["size"] == (tmp_path / "model.tflite").stat().st_size
     assert report["files"][0]["parity"]["cosine"] > (0.99 if quantization == "int8" else 0.999)
     assert sum(report["bytes"].values()) == report["files"][0]["size"]
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert f"quantization: {quantization}" in card and "One signature for [LiteRT]" in card
     assert "FULLY_CONNECTED, one, 1x4 blocks" in (tmp_path / "report.md").read_text()
 
     # The file names its region, and embeds like the network.
