@@ -92,7 +92,7 @@ class FaceModel(Model):
             return self._v1(payload)
         except ValueError as error:
             raise InvalidInput(_one_line(error)) from None
-        except tf.errors.InvalidArgumentError as error:
+        except tf.errors.OpError as error:
             raise InvalidInput(f"It cannot be computed: {reason_of(error)}.") from None
 
     def _v1(self, body):
