@@ -13,6 +13,7 @@ from pipelines.files import read_json
 from pipelines.regions import TABLE, Region, read_regions
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
 from sparseface_tf.experiment import SETTINGS
+from sparseface_tf.export import saved_model_file
 from sparseface_tf.export.litert import METADATA, LiteRTNetwork
 
 MODEL, TFLITE = "model.keras", "model.tflite"
@@ -23,10 +24,10 @@ class Embedder:
     """A network that turns a region of the face into a feature.
 
     Attributes:
-        path: the model's file.
+        path: the model's file, or the folder of a SavedModel.
         region: the `Region` that it sees, at the size of its input.
-        network: Keras model, or `LiteRTNetwork` for a TFLite file, (n, height, width, channels) ->
-            (n, features).
+        network: Keras model, `LiteRTNetwork` for a TFLite file, or `SavedModelNetwork`, (n, height,
+            width, channels) -> (n, features).
         key: names the content, hexadecimal: another network, or another region, has another key.
     """
 
@@ -41,9 +42,10 @@ def open_embedder(path, region="", regions=""):
 
     Args:
         path: a `.keras` file; a folder with model.keras in it, such as a stage's; a run of
-            train.py, of which the last finished stage is taken; or a `.tflite` file that export.py
-            wrote, or its folder.
-        region: name of the region that it sees. Default: the one that a `.tflite` file says, the
+            train.py, of which the last finished stage is taken; a `.tflite` file that export.py
+            wrote, or its folder; or a SavedModel that it wrote, the folder of a version or that of
+            all versions, of which the highest is taken.
+        region: name of the region that it sees. Default: the one that an exported file says, the
             one of the run that the model lies in, or "face" for a model that lies in no run.
         regions: table of regions; default: `pipelines/regions.csv`.
 
@@ -87,11 +89,15 @@ def find_model(path):
     for name in (MODEL, TFLITE):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
+    version = saved_model_file.find_version(path)
+    if version:
+        return version
     stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
     if stages:
         return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
     raise FileNotFoundError(
-        f"No model {path}: give a .keras or .tflite file, a stage's folder or a run's folder."
+        f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a "
+        "run's folder."
     )
 
 
@@ -106,7 +112,20 @@ def run_of(path):
 
 def _open(path):
     """The network in a file, and the `Region` that the file says it sees, or None."""
+    if os.path.isdir(path):
+        return _open_saved_model(path)
     return _open_tflite(path) if path.endswith(".tflite") else (_load(path), None)
+
+
+def _open_saved_model(path):
+    try:
+        about = saved_model_file.metadata(path)
+        network = saved_model_file.SavedModelNetwork(path)
+        return network, _region(about["region"]) if about else None
+    # TensorFlow raises errors of many kinds for broken files.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        raise ValueError(f"{path} is not a SavedModel to use: {reason[:200]}") from None
 
 
 def _open_tflite(path):
@@ -168,8 +187,11 @@ def _size(shape):
 
 
 def _key(path, region):
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read())
+    if os.path.isdir(path):
+        digest = saved_model_file.digest(path)
+    else:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read())
     # The name and the source of a region change nothing in what the network sees.
     seen = {k: v for k, v in dataclasses.asdict(region).items() if k not in ("name", "source")}
     digest.update(json.dumps(seen, sort_keys=True).encode())

@@ -11,43 +11,18 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings, strategies as st
 from published import lfw_set, pictures
+from sparse_networks import mask, small_network
 
 from pipelines.regions import read_regions
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import exporter, forms, litert, lowering, parity, tflite
+from sparseface_tf.export import forms, litert, lowering, parity, tflite, tflite_exporter
 from sparseface_tf.export.flatbuffer import File
 from sparseface_tf.export.inspection import sparse_weights
 from sparseface_tf.export.settings import Export
-from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.mobilefacenet import mobilefacenet
 
 ROOT = pathlib.Path(__file__).parent.parent
-
-
-def mask(generator, shape, density, block):
-    """Keeps a share of the blocks along the inputs."""
-    blocks = generator.random((*shape[:-2], -(-shape[-2] // block), shape[-1])) < density
-    return np.repeat(blocks, block, -2)[..., : shape[-2], :]
-
-
-def small_network(density=0.2, block=4):
-    """All kinds of layers, on the whole face 24 pixels wide."""
-    generator = np.random.default_rng(0)
-    image = keras.Input((28, 24, 3))
-    x = MaskedConv2D(8, 3, strides=2, activation="relu", name="1a")(image)
-    x = MaskedConv2D(8, 3, padding="same", name="1b", use_bias=False)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.MaxPooling2D(2)(keras.layers.ReLU()(x))
-    x = MaskedLocallyConnected2D(12, 3, name="5a")(x)
-    x = keras.layers.Dropout(0.5)(keras.layers.ReLU()(x))
-    x = MaskedDense(16, name="f-1")(keras.layers.Flatten()(x))
-    model = keras.Model(image, x)
-    for name in ("1b", "5a", "f-1"):
-        layer = model.get_layer(name)
-        layer.assign_mask(mask(generator, layer.kernel.shape, density, block))
-        if layer.use_bias:
-            layer.bias.assign(generator.standard_normal(layer.bias.shape))
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +37,8 @@ def saved(tmp_path_factory):
 def export(model, output, **changes):
     """Runs an export in this process; returns what it wrote."""
     values = dict(parity_images=6, calibration_images=6, compare=False, seconds=0.01)
-    one = exporter.TFLiteExporter(Export(model=str(model), output=str(output), **(values | changes)))
+    settings = Export(model=str(model), output=str(output), **(values | changes))
+    one = tflite_exporter.TFLiteExporter(settings)
     one.prepare()
     return one.run()
 
@@ -218,6 +194,8 @@ def test_export(saved, tmp_path, quantization):
     assert report["files"][0]["size"] == (tmp_path / "model.tflite").stat().st_size
     assert report["files"][0]["parity"]["cosine"] > (0.99 if quantization == "int8" else 0.999)
     assert sum(report["bytes"].values()) == report["files"][0]["size"]
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert f"quantization: {quantization}" in card and "One signature for [LiteRT]" in card
     assert "FULLY_CONNECTED, one, 1x4 blocks" in (tmp_path / "report.md").read_text()
 
     # The file names its region, and embeds like the network.
@@ -278,7 +256,7 @@ def test_a_file_that_litert_refuses():
         (dict(model=""), "No network: give --model"),
         (dict(output=""), "give --output=saved_models/NAME"),
         (dict(quantization="int4"), "--quantization=int4: choose from none, float16, dynamic, int8"),
-        (dict(format="onnx"), "--format=onnx: choose from tflite"),
+        (dict(format="onnx"), "--format=onnx: choose from tflite, saved_model"),
         (dict(input="int8"), "--input=int8: choose from float32, uint8"),
         (dict(parity_images=0), "--parity_images must be 1 or more"),
         (dict(min_cosine=2.0), "--min_cosine is a cosine"),
