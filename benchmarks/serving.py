@@ -33,9 +33,9 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 from pipelines.regions import WHOLE_FACE
 from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import lowering
-from sparseface_tf.export.report import machine
-from sparseface_tf.export.saved_model import write_saved_model
+from sparseface_tf.export.network import in_float32
+from sparseface_tf.export.saved_model.signatures import write_saved_model
+from sparseface_tf.export.tflite.report import machine
 from sparseface_tf.networks import baseline_network
 from sparseface_tf.report import markdown
 
@@ -165,7 +165,7 @@ def main(_):
         path = MODEL.value
         if not path:
             path = os.path.join(folder, "1")
-            write_saved_model(path, lowering.in_float32(baseline_network()), WHOLE_FACE)
+            write_saved_model(path, in_float32(baseline_network()), WHOLE_FACE)
         embedder = open_embedder(path)
         http_port, grpc_port = free_port(), free_port()
         ways = {

@@ -13,8 +13,8 @@ from pipelines.files import read_json
 from pipelines.regions import TABLE, Region, read_regions
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
 from sparseface_tf.experiment import SETTINGS
-from sparseface_tf.export import saved_model_file
-from sparseface_tf.export.litert import METADATA, LiteRTNetwork
+from sparseface_tf.export.saved_model import reading
+from sparseface_tf.export.tflite.litert import METADATA, LiteRTNetwork
 
 MODEL, TFLITE = "model.keras", "model.tflite"
 
@@ -89,7 +89,7 @@ def find_model(path):
     for name in (MODEL, TFLITE):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
-    version = saved_model_file.find_version(path)
+    version = reading.find_version(path)
     if version:
         return version
     stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
@@ -119,8 +119,8 @@ def _open(path):
 
 def _open_saved_model(path):
     try:
-        about = saved_model_file.metadata(path)
-        network = saved_model_file.SavedModelNetwork(path)
+        about = reading.metadata(path)
+        network = reading.SavedModelNetwork(path)
         return network, _region(about["region"]) if about else None
     # TensorFlow raises errors of many kinds for broken files.
     except Exception as error:
@@ -131,8 +131,8 @@ def _open_saved_model(path):
 def _open_tflite(path):
     try:
         # With LiteRT's schema, which is an extra.
-        from sparseface_tf.export.flatbuffer import File
-        from sparseface_tf.export.inspection import check_sparse
+        from sparseface_tf.export.tflite.flatbuffer import File
+        from sparseface_tf.export.tflite.inspection import check_sparse
     except ModuleNotFoundError as error:
         if error.name != "ai_edge_litert":
             raise
@@ -188,7 +188,7 @@ def _size(shape):
 
 def _key(path, region):
     if os.path.isdir(path):
-        digest = saved_model_file.digest(path)
+        digest = reading.digest(path)
     else:
         with open(path, "rb") as file:
             digest = hashlib.sha256(file.read())

@@ -9,16 +9,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from published import lfw_set, pictures
 from sparse_networks import mask, small_network
 
 from pipelines.regions import read_regions
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import forms, litert, lowering, parity, tflite, tflite_exporter
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.inspection import sparse_weights
+from sparseface_tf.export import parity
+from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.settings import Export
+from sparseface_tf.export.tflite import build, exporter, forms, litert, lowering
+from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.export.tflite.inspection import sparse_weights
 from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.mobilefacenet import mobilefacenet
 
@@ -38,7 +41,7 @@ def export(model, output, **changes):
     """Runs an export in this process; returns what it wrote."""
     values = dict(parity_images=6, calibration_images=6, compare=False, seconds=0.01)
     settings = Export(model=str(model), output=str(output), **(values | changes))
-    one = tflite_exporter.TFLiteExporter(settings)
+    one = exporter.TFLiteExporter(settings)
     one.prepare()
     return one.run()
 
@@ -107,7 +110,7 @@ def layers():
 )
 def test_litert_computes_every_form(layers, which, lowered, storage):
     layer = layers[which]
-    content = tflite.alone(layer, forms.Form(lowered, storage, 0, 0.0))
+    content = build.alone(layer, forms.Form(lowered, storage, 0, 0.0))
     assert bool(sparse_weights(File(content))) == (storage != "dense")
     x = np.random.default_rng(1).standard_normal((3, *layer.input.shape[1:])).astype(np.float32)
     network = litert.LiteRTNetwork(content)
@@ -147,7 +150,7 @@ def test_layers_without_weights_or_without_zeros_are_dense():
 def test_sizes_are_foretold(layers):
     for layer in layers:
         for form in forms.possible_forms(layer)[0]:
-            file = File(tflite.alone(layer, form))
+            file = File(build.alone(layer, form))
             stored = sum(encoded.size for encoded in sparse_weights(file).values())
             assert stored == (form.size if form.storage != "dense" else 0)
 
@@ -163,7 +166,7 @@ def test_in_float32(saved):
     half.set_weights(model.get_weights())
     x = np.random.default_rng(0).standard_normal((2, 28, 24, 3)).astype(np.float32)
     assert np.abs(half.predict(x, verbose=0).astype(np.float32) - model(x)).max() > 1e-4
-    np.testing.assert_allclose(lowering.in_float32(half)(x), model(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(in_float32(half)(x), model(x), rtol=1e-5, atol=1e-5)
 
 
 # === Export ===
@@ -229,8 +232,8 @@ def test_what_does_not_compute_the_same_leaves_no_file(saved, tmp_path, monkeypa
         matrix.data = matrix.data[::-1].copy()
         return encode(matrix, block, shape)
 
-    encode = tflite.encode
-    monkeypatch.setattr(tflite, "encode", misplaced)
+    encode = build.encode
+    monkeypatch.setattr(build, "encode", misplaced)
     with pytest.raises(ValueError, match="Nothing is written, .*cosine 0"):
         export(saved, tmp_path)
     assert not [*tmp_path.iterdir()]

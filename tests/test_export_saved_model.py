@@ -17,10 +17,11 @@ from pipelines.detection import Face
 from pipelines.regions import read_regions
 from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.embedder import find_model, open_embedder
-from sparseface_tf.export import lowering, saved_model, saved_model_file, warmup
 from sparseface_tf.export.card import training_facts
 from sparseface_tf.export.formats import open_exporter
-from sparseface_tf.export.saved_model_exporter import SavedModelExporter
+from sparseface_tf.export.network import in_float32
+from sparseface_tf.export.saved_model import reading, signatures, warmup
+from sparseface_tf.export.saved_model.exporter import SavedModelExporter
 from sparseface_tf.export.settings import Export
 from sparseface_tf.recognition import photos
 
@@ -96,7 +97,7 @@ def test_no_mask_is_left(world):
     assert sorted(x.shape for x in kept.values()) == sorted(x.shape for x in weights)
     assert {x.dtype for x in kept.values()} == {np.dtype("float32")}
     assert sum(np.count_nonzero(x) for x in kept.values()) == sum(map(np.count_nonzero, weights))
-    graph = saved_model_file.read_graph(world.path)
+    graph = reading.read_graph(world.path)
     functions = [function.node_def for function in graph.graph_def.library.function]
     nodes = [node for part in (graph.graph_def.node, *functions) for node in part]
     assert not [node.name for node in nodes if "mask" in node.name or "Random" in node.op]
@@ -114,7 +115,7 @@ def test_a_mask_in_the_graph_is_found(tmp_path):
 
     tf.saved_model.save(module, str(tmp_path), signatures=call.get_concrete_function())
     with pytest.raises(ValueError, match="of type bool: it is no weight"):
-        saved_model_file.check_without_masks(tmp_path, saved_model_file.read_graph(tmp_path))
+        reading.check_without_masks(tmp_path, reading.read_graph(tmp_path))
 
 
 def test_signatures_are_named_and_take_any_number_of_faces(world):
@@ -186,12 +187,12 @@ def test_scores_are_those_of_joint_bayesian(world):
 
 
 def test_without_a_calibration_scores_are_cosines(world, tmp_path):
-    network = lowering.in_float32(world.network)
+    network = in_float32(world.network)
     # Of a region that is not symmetric a mirrored crop is none of the mirrored face.
     region = read_regions()["face"].scaled(24)
     region = type(region)(**{**region.__dict__, "landmarks": ("left_eye",)})
-    assert not saved_model.symmetric(region) and saved_model.symmetric(REGION)
-    saved_model.write_saved_model(tmp_path / "1", network, region)
+    assert not signatures.symmetric(region) and signatures.symmetric(REGION)
+    signatures.write_saved_model(tmp_path / "1", network, region)
     model = tf.saved_model.load(str(tmp_path / "1"))
     a, b = crops(3, seed=1), crops(3, seed=2)
     found = model.signatures["verify"](image_a=tf.constant(a), image_b=tf.constant(b))
@@ -336,7 +337,7 @@ def test_what_computes_something_else_leaves_nothing(world, tmp_path, quick, sig
 def test_a_failing_child_is_a_failure_of_one_line(world, tmp_path, monkeypatch):
     (tmp_path / "crashing.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("sparseface_tf.export.saved_model_exporter.WORKER", "crashing")
+    monkeypatch.setattr("sparseface_tf.export.saved_model.exporter.WORKER", "crashing")
     crash = r"^Nothing is written, .* TensorFlow crashed .*SIGSEGV\)\.$"
     with pytest.raises(ValueError, match=crash):
         exporter(world.root, tmp_path / "out").run()
@@ -366,7 +367,7 @@ def test_the_card_and_the_metadata(world):
 
 
 def saved_model_file_path(world):
-    return world.root / "face" / "1" / saved_model_file.EXTRA
+    return world.root / "face" / "1" / reading.EXTRA
 
 
 def test_the_card_tells_of_the_run(tmp_path):

@@ -20,7 +20,8 @@ from sparse_networks import calibrated
 
 from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import lowering, saved_model
+from sparseface_tf.export.network import in_float32
+from sparseface_tf.export.saved_model import signatures
 from sparseface_tf.recognition.scoring import JOINT_BAYESIAN
 
 pytest.importorskip("kserve", reason="KServe is not installed: pip install 'sparseface_tf[serve]'")
@@ -54,9 +55,9 @@ class Server:
         scoring = calibrated(root)
         embedder = open_embedder(root / "model.keras")
         # As export.py does, in a quarter of the time.
-        saved_model.write_saved_model(
+        signatures.write_saved_model(
             root / "face" / "1",
-            lowering.in_float32(embedder.network),
+            in_float32(embedder.network),
             embedder.region,
             (JOINT_BAYESIAN, scoring),
         )

@@ -10,7 +10,7 @@ from pipelines.files import read_json
 from pipelines.text import read_lines
 from sparseface_tf.embedder import run_of
 from sparseface_tf.experiment import HELD_OUT, SETTINGS
-from sparseface_tf.export import lowering
+from sparseface_tf.export.network import CENTRE, SCALE
 from sparseface_tf.report import TITLES, accuracy, markdown
 from sparseface_tf.sparsify.geometry import layer_kind
 
@@ -63,7 +63,7 @@ def model_card(embedder, trained, facts, interface):
         "## Input and output",
         interface,
         f"A crop has {region.height} × {region.width} pixels, {colours}, rows from the top, "
-        f"normalised as (pixel − {lowering.CENTRE}) / {lowering.SCALE}. It shows the region "
+        f"normalised as (pixel − {CENTRE}) / {SCALE}. It shows the region "
         f"`{region.name}`: its centre is that of {where}, moved by {_point(region.offset)} pixels, "
         f"its width is {region.scale:g} of that of the aligned face of 112 × 96 pixels, in which a "
         "similarity transform has brought five landmarks (eyes, nose, corners of the mouth) as "

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import lowering, parity
+from sparseface_tf.export import parity
 from sparseface_tf.export.card import model_card, training_facts
 from sparseface_tf.export.faces import some_faces
+from sparseface_tf.export.network import CENTRE, EMBEDDING, IMAGE, SCALE, in_float32
 
 # Seeds of the rendered faces: those of parity are not those of calibration, nor training's.
 CALIBRATION, PARITY = 101, 102
@@ -45,7 +46,7 @@ class Exporter:
         self.embedder = open_embedder(export.model, export.region, export.regions)
         if not isinstance(self.embedder.network, keras.Model):
             raise ValueError(f"{self.embedder.path} is exported already: give a .keras file.")
-        self.network = lowering.in_float32(self.embedder.network)
+        self.network = in_float32(self.embedder.network)
         self.faces = some_faces(
             export.parity_data, export.parity_images, self.embedder.region, seed=PARITY
         )
@@ -104,13 +105,13 @@ class Exporter:
             "version": 1,
             "region": region,
             "input": {
-                "name": lowering.IMAGE,
+                "name": IMAGE,
                 "type": "uint8" if pixels else "float32",
                 "channels": "RGB" if region["channels"] == 3 else "grey",
-                "normalisation": f"(pixel - {lowering.CENTRE}) / {lowering.SCALE}",
+                "normalisation": f"(pixel - {CENTRE}) / {SCALE}",
                 "normalised_inside": pixels,
             },
-            "output": {"name": lowering.EMBEDDING},
+            "output": {"name": EMBEDDING},
             "layers": layers,
             "parity": dataclasses.asdict(measured),
         }

@@ -4,8 +4,8 @@ import importlib
 
 # Module and class, and the extra that has the packages they need.
 EXPORTERS = {
-    "tflite": ("tflite_exporter", "TFLiteExporter", "export"),
-    "saved_model": ("saved_model_exporter", "SavedModelExporter", "serve"),
+    "tflite": ("tflite.exporter", "TFLiteExporter", "export"),
+    "saved_model": ("saved_model.exporter", "SavedModelExporter", "serve"),
 }
 
 

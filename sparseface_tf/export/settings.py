@@ -3,7 +3,6 @@
 import dataclasses
 
 from sparseface_tf.command_line import setting
-from sparseface_tf.export.quantisation import QUANTIZATIONS
 from sparseface_tf.recognition.scoring import FILE, SCORERS
 
 # With the settings that only this format reads.
@@ -19,6 +18,7 @@ FORMATS = {
     ),
     "saved_model": ("version", "recognition", "scorer", "warmup"),
 }
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 FORMS = ("estimated", "measured")
 INPUTS = ("float32", "uint8")
 # Mean cosine between the features of file and network. In float32 and float16 nothing but rounding

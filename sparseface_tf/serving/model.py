@@ -14,7 +14,7 @@ from kserve import InferRequest, InferResponse, Model
 from kserve.errors import InvalidInput
 
 from pipelines.images import reason_of
-from sparseface_tf.export.saved_model_file import DEFAULT, SavedModelNetwork, find_version
+from sparseface_tf.export.saved_model.reading import DEFAULT, SavedModelNetwork, find_version
 from sparseface_tf.serving import tensors
 
 

@@ -10,7 +10,7 @@ from sparseface_tf.export.child import run_child
 
 # Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
 METADATA = "sparseface_tf"
-WORKER = "sparseface_tf.export.litert_worker"
+WORKER = "sparseface_tf.export.tflite.litert_worker"
 
 
 class LiteRTNetwork:

@@ -1,4 +1,4 @@
-"""Reading a SavedModel that `saved_model.py` wrote, or that somebody else did."""
+"""Reading a SavedModel that `signatures.py` wrote, or that somebody else did."""
 
 import glob
 import hashlib

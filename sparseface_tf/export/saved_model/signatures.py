@@ -20,7 +20,7 @@ from pipelines.batches import network_input
 from pipelines.boxed_faces import box_landmarks
 from pipelines.checking import OUTSIDE
 from pipelines.images import decode
-from sparseface_tf.export.saved_model_file import DEFAULT
+from sparseface_tf.export.saved_model.reading import DEFAULT
 from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN
 
 SIGNATURES = (DEFAULT, "embed_jpeg", "embed_jpeg_box", "verify", "score")
@@ -32,7 +32,7 @@ def write_saved_model(path, network, region, scoring=None):
 
     Args:
         path: folder to write into.
-        network: network computing in float32, see `lowering.in_float32`.
+        network: network computing in float32, see `in_float32`.
         region: the `Region` that it sees.
         scoring: pair of a scorer's name and its `Scoring`, whose probabilities `verify` and `score`
             give; None for the cosine, without probabilities.

@@ -7,12 +7,15 @@ from absl import logging
 
 from pipelines.files import write_atomically, write_json, write_text
 from sparseface_tf.embedder import TFLITE
-from sparseface_tf.export import lowering, parity, report, tflite
+from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.exporter import CALIBRATION, PARITY, Exporter
 from sparseface_tf.export.faces import some_faces
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.litert import METADATA, run_in_child, to_pixels
+from sparseface_tf.export.network import CENTRE, IMAGE, SCALE
+from sparseface_tf.export.tflite import report
+from sparseface_tf.export.tflite.build import build, choose_forms
+from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.export.tflite.litert import METADATA, run_in_child, to_pixels
 
 INTERFACE = """\
 One signature for [LiteRT](https://ai.google.dev/edge/litert), one image at a time:
@@ -46,8 +49,8 @@ class TFLiteExporter(Exporter):
 
     def run(self):
         export = self.export
-        choices = tflite.choose_forms(self.network, export.forms == "measured")
-        content, layers = tflite.build(
+        choices = choose_forms(self.network, export.forms == "measured")
+        content, layers = build(
             self.network,
             export.quantization,
             pixels=export.input == "uint8",
@@ -57,7 +60,7 @@ class TFLiteExporter(Exporter):
         # What the file makes of pixels, the network is to make of the same pixels.
         images = self.images
         if images.dtype == np.uint8:
-            images = ((images - lowering.CENTRE) / lowering.SCALE).astype(np.float32)
+            images = ((images - CENTRE) / SCALE).astype(np.float32)
         expected = self.features(self.network, images)
         found = self._found(content)
         measured = self.parity(expected, found)
@@ -73,7 +76,7 @@ class TFLiteExporter(Exporter):
             "model": self.embedder.path,
             "computed in training as": self.trained_as(),
             "region": self.embedder.region.name,
-            "input": f"image, {export.input} {file.shape(file.inputs()[lowering.IMAGE])}",
+            "input": f"image, {export.input} {file.shape(file.inputs()[IMAGE])}",
             "quantization": export.quantization,
             "parity on": f"{len(self.images)} faces of {source_name(export.parity_data)}",
             "parity with the network in float32": str(measured),

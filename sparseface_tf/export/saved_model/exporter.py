@@ -14,14 +14,15 @@ from pipelines.images import decode
 from pipelines.synthetic import SyntheticFaces
 from sparseface_tf.cosine import Cosine
 from sparseface_tf.embeddings import CUT
-from sparseface_tf.export import parity, saved_model, saved_model_file, warmup
+from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.child import run_child
 from sparseface_tf.export.exporter import PARITY, Exporter
 from sparseface_tf.export.layer import mask_hash
+from sparseface_tf.export.saved_model import reading, signatures, warmup
 from sparseface_tf.recognition import scoring
 
-WORKER = "sparseface_tf.export.saved_model_worker"
+WORKER = "sparseface_tf.export.saved_model.worker"
 # Image files that file and network are compared on; rendered, at twice the resolution of a crop.
 FILES, SIZE = 8, 256
 
@@ -76,11 +77,11 @@ class SavedModelExporter(Exporter):
 
     def _write(self, path):
         """Writes the version at a path where no server sees it, and compares it there."""
-        saved_model.write_saved_model(path, self.network, self.embedder.region, self.scoring)
-        graph = saved_model_file.read_graph(path)
-        saved_model_file.check_operations(graph)
-        saved_model_file.check_without_masks(path, graph)
-        os.makedirs(os.path.join(path, saved_model_file.EXTRA), exist_ok=True)
+        signatures.write_saved_model(path, self.network, self.embedder.region, self.scoring)
+        graph = reading.read_graph(path)
+        reading.check_operations(graph)
+        reading.check_without_masks(path, graph)
+        os.makedirs(os.path.join(path, reading.EXTRA), exist_ok=True)
         found = self._found(path)
         measured, facts = self._compare(found)
         if self.export.warmup:
@@ -95,9 +96,9 @@ class SavedModelExporter(Exporter):
             for name, density, mask in self._layers()
         ]
         about = self.metadata(layers, measured)
-        write_json(os.path.join(path, saved_model_file.METADATA), about)
+        write_json(os.path.join(path, reading.METADATA), about)
         text = self.card(facts, self._interface())
-        write_text(os.path.join(path, saved_model_file.EXTRA, CARD), text)
+        write_text(os.path.join(path, reading.EXTRA, CARD), text)
         print(text)
 
     def _scoring(self):
@@ -131,7 +132,7 @@ class SavedModelExporter(Exporter):
         pair = {"image_a": crops[:half], "image_b": crops[-half:]}
         features = self.features(self.network, crops)
         return {
-            saved_model_file.DEFAULT: {"image": crops},
+            reading.DEFAULT: {"image": crops},
             "embed_jpeg": {"image": files, "landmarks": landmarks},
             "embed_jpeg_box": {"image": files, "box": box.astype(np.float32)},
             "verify": pair,
@@ -146,7 +147,7 @@ class SavedModelExporter(Exporter):
         pair = [self._of_pair(requests["verify"][f"image_{x}"]) for x in "ab"]
         score = [requests["score"][f"embedding_{x}"] for x in "ab"]
         return {
-            saved_model_file.DEFAULT: self.features(self.network, self.faces),
+            reading.DEFAULT: self.features(self.network, self.faces),
             "embed_jpeg": self._of_files(files, requests["embed_jpeg"]["landmarks"]),
             "embed_jpeg_box": self._of_files(files, boxes),
             "verify": self._scorer.score_pairs(*pair),
@@ -170,7 +171,7 @@ class SavedModelExporter(Exporter):
 
     def _of_pair(self, crops):
         features = self.features(self.network, crops)
-        if not saved_model.symmetric(self.embedder.region):
+        if not signatures.symmetric(self.embedder.region):
             return features
         return (features + self.features(self.network, crops[:, :, ::-1])) / 2
 
@@ -197,7 +198,7 @@ class SavedModelExporter(Exporter):
             f"{len(self.faces)} faces of {source_name(self.export.parity_data)}, {FILES} rendered "
             "image files"
         )
-        for signature in (saved_model_file.DEFAULT, "embed_jpeg", "embed_jpeg_box"):
+        for signature in (reading.DEFAULT, "embed_jpeg", "embed_jpeg_box"):
             measured = self.parity(expected[signature], found[signature]["embedding"])
             facts[f"{signature} and the network in float32"] = str(measured)
             logging.info("%s: %s.", signature, measured)
@@ -206,11 +207,11 @@ class SavedModelExporter(Exporter):
                 expected[signature], found[signature]
             )
         trained = self.features(self.embedder.network, self.faces)
-        features = found[saved_model_file.DEFAULT]["embedding"]
+        features = found[reading.DEFAULT]["embedding"]
         facts["serving_default and the network as it was trained"] = str(
             parity.compare(trained, features)
         )
-        return self.parity(expected[saved_model_file.DEFAULT], features), facts
+        return self.parity(expected[reading.DEFAULT], features), facts
 
     def _compare_scores(self, expected, found):
         error = np.abs(found["score"] - expected).max()
@@ -245,7 +246,7 @@ class SavedModelExporter(Exporter):
                 f"{calibration.impostors:,} of two, of {calibration.people:,} people"
             )
         mirrored = ", and averages the features of each with those of its mirror image"
-        if not saved_model.symmetric(region):
+        if not signatures.symmetric(region):
             mirrored = (
                 ", whose mirror images are not those of the mirrored face: their features are not "
                 "averaged, and probabilities are those of averaged ones. `score` of `embed_jpeg`'s "
