@@ -173,7 +173,9 @@ def _region_of_run(path):
     run = run_of(path)
     if run is None:
         return None
-    return _region(read_json(os.path.join(run, SETTINGS))["regions"])
+    # Runs were of the whole face before there were regions.
+    fields = read_json(os.path.join(run, SETTINGS)).get("regions")
+    return fields and _region(fields)
 
 
 def _region(fields):
