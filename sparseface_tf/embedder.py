@@ -11,8 +11,9 @@ import keras
 
 from pipelines.files import read_json
 from pipelines.regions import TABLE, Region, read_regions
+from pipelines.text import read_lines
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
-from sparseface_tf.experiment import SETTINGS
+from sparseface_tf.experiment import HELD_OUT, SETTINGS
 from sparseface_tf.export.saved_model import reading
 from sparseface_tf.export.tflite.litert import METADATA, LiteRTNetwork
 
@@ -108,6 +109,27 @@ def run_of(path):
         if os.path.isfile(os.path.join(folder, SETTINGS)):
             return folder
     return None
+
+
+def held_out_by_run(path):
+    """Names of the people that the run of train.py that a model's file lies in held out, a list.
+
+    Raises:
+        ValueError: if it lies in no run, or in one that does not say.
+    """
+    run = run_of(path)
+    names = run and os.path.join(run, HELD_OUT)
+    if not run or not os.path.exists(names):
+        raise ValueError(
+            f"--identities asks what the run of {path} held out, and that lies in no run that says "
+            "so."
+        )
+    return read_names(names)
+
+
+def read_names(path):
+    """Names of people in a file, one a line, such as a run's held_out.txt: a list."""
+    return [line for _, line in read_lines(path, "list of identities")]
 
 
 def _open(path):

@@ -7,8 +7,7 @@ import numpy as np
 
 from pipelines.alignment import TEMPLATE
 from pipelines.files import read_json
-from pipelines.text import read_lines
-from sparseface_tf.embedder import run_of
+from sparseface_tf.embedder import read_names, run_of
 from sparseface_tf.experiment import HELD_OUT, SETTINGS
 from sparseface_tf.export.network import CENTRE, SCALE
 from sparseface_tf.report import TITLES, accuracy, markdown
@@ -49,7 +48,6 @@ def model_card(embedder, trained, facts, interface):
     """
     region = embedder.region
     colours = "RGB" if region.channels == 3 else "grey"
-    where = "the aligned face" if not region.landmarks else " and ".join(region.landmarks)
     parts = [
         f"# {embedder.network.name}: a sparse network for face recognition",
         "A network of sparseface_tf, after Sun, Wang and Tang, *Sparsifying Neural Network "
@@ -63,11 +61,10 @@ def model_card(embedder, trained, facts, interface):
         "## Input and output",
         interface,
         f"A crop has {region.height} × {region.width} pixels, {colours}, rows from the top, "
-        f"normalised as (pixel − {CENTRE}) / {SCALE}. It shows the region "
-        f"`{region.name}`: its centre is that of {where}, moved by {_point(region.offset)} pixels, "
-        f"its width is {region.scale:g} of that of the aligned face of 112 × 96 pixels, in which a "
-        "similarity transform has brought five landmarks (eyes, nose, corners of the mouth) as "
-        f"close to fixed places as it can: {', '.join(map(_point, TEMPLATE))}.\n",
+        f"normalised as (pixel − {CENTRE}) / {SCALE}. It shows {_shown(region)}. A face is aligned "
+        "by the similarity transform that brings five landmarks (eyes, nose, corners of the mouth) "
+        "as close as it can to fixed places in 112 × 96 pixels: "
+        f"{', '.join(map(_point, TEMPLATE))}.\n",
         "## Export",
         _bullets(facts),
         "## Use and limits",
@@ -112,7 +109,7 @@ def training_facts(path):
     facts = {"faces": _source(settings)}
     held_out = os.path.join(run, HELD_OUT)
     if os.path.isfile(held_out):
-        people = len([*read_lines(held_out, "list of identities")])
+        people = len(read_names(held_out))
         facts["held out"] = f"{people:,} people of these, for choosing"
     if not os.path.isfile(beside):
         return facts
@@ -120,6 +117,8 @@ def training_facts(path):
     facts["stage"] = f"{result['stage']}, {result['name']}, criterion {settings['criterion']}"
     images = 2 * settings["pairs"]
     facts["mini-batches"] = f"{result['steps']:,} of {images} images in this stage"
+    if "training" in result:
+        facts["trained on"] = "{images:,} images of {identities:,} people".format(**result["training"])
     facts["seed"] = str(settings["seed"])
     facts["weights kept"] = f"{result['parameters_kept']:,} of {result['parameters']:,}"
     for test in result["verification"]:
@@ -140,6 +139,17 @@ def _source(settings):
 def source_name(source):
     """A source's name without where it lies on this machine: cards go to others."""
     return os.path.basename(source.rstrip("/")) or source
+
+
+def _shown(region):
+    """What a `Region` shows, in words."""
+    if not region.landmarks and region.offset == (0, 0) and region.scale == 1:
+        return "the aligned face"
+    where = " and ".join(region.landmarks) or "the aligned face"
+    return (
+        f"the region `{region.name}`: its centre is that of {where}, moved by "
+        f"{_point(region.offset)} pixels, its width {region.scale:g} of the aligned face's"
+    )
 
 
 def _point(point):
