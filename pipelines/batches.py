@@ -163,7 +163,7 @@ def image_batches(source, indices=None, *, batch=128, region=WHOLE_FACE, mirrore
     indices = np.arange(len(source)) if indices is None else np.asarray(indices)
 
     def load(index):
-        return _normalised(crop_region(*source.load(index), region, mirrored=mirrored))
+        return network_input(*source.load(index), region, mirrored=mirrored)
 
     images = tf.data.Dataset.from_tensor_slices(indices.astype(np.int64))
     return _prefetched(images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch), True)
@@ -189,6 +189,11 @@ def region_batches(source, regions, indices=None, *, batch=32, mirrored=False):
 
     images = tf.data.Dataset.from_tensor_slices(indices.astype(np.int64))
     return _prefetched(images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch), True)
+
+
+def network_input(image, landmarks, region, *, mirrored=False):
+    """What a network sees of a face, float32 from about -1 to 1; see `crop_region`."""
+    return _normalised(crop_region(image, landmarks, region, mirrored=mirrored))
 
 
 def _normalised(pixels):

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from pipelines.checking import unusable
 from pipelines.files import write_atomically
 from pipelines.folder import FolderFaces
+from pipelines.images import MAX_PIXELS
 from pipelines.landmarks import add_landmarks, read_landmarks
 from pipelines.letterbox import fitted_size, letterbox, to_stored
 
@@ -138,9 +139,16 @@ def main_face(faces, height, width):
 
 
 def upright_turns(path):
-    """Quarter turns to the left that set an image upright, as its EXIF data says; else 0."""
+    """Quarter turns to the left that set an image upright, as its EXIF data says; else 0.
+
+    Args:
+        path: the image, or a binary file.
+    """
     try:
-        with Image.open(path) as image:
+        # Only kinds that `decode` reads. Of a PNG, Pillow decodes all to come to the EXIF data.
+        with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return 0
             return TURNS.get(image.getexif().get(ORIENTATION), 0)
     except Exception:  # many kinds; whether the file can be used is for others to find out
         return 0

@@ -1,9 +1,19 @@
 """Decoding the image files that collections of photographs are made of."""
 
+import numpy as np
 import tensorflow as tf
 
 # How the names of files that `decode` reads end.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+
+# More are refused before anything is allocated: a file of some kilobytes may claim to be of
+# gigabytes. The largest of ordinary cameras have 61 million.
+MAX_PIXELS = 1 << 26
+
+# Frames of a GIF are decoded all, at a byte a pixel: together no more bytes than an image has.
+_MAX_FRAMES = 3 * MAX_PIXELS
+# Parts of a GIF looked at; ordinary ones have three or four a frame.
+_MAX_STEPS = 20_000
 
 
 def decode(content):
@@ -13,7 +23,8 @@ def decode(content):
     the first frame of a GIF, and WebP without transparency where TensorFlow has it (2.21 does).
     Grey becomes three equal channels; of 16 bits the upper eight are kept; transparency is
     dropped, so that pixels have the colour they hide (in a GIF: black). An orientation in EXIF data
-    is ignored: landmarks are those of the stored pixels.
+    is ignored: landmarks are those of the stored pixels. Images of more than `MAX_PIXELS` are
+    refused by what their header says, before they are decoded.
 
     Args:
         content: scalar string tensor, the whole file.
@@ -30,11 +41,12 @@ def decode(content):
 
 
 def _decode_jpeg(content):
+    shape = tf.image.extract_jpeg_shape(content, output_type=tf.int64)
     unclear = _refuse(
-        _unclear_inks(content),
+        _unclear_inks(content, shape),
         "a CMYK JPEG without Adobe's mark, which may be a negative or not: save it as RGB",
     )
-    with tf.control_dependencies([unclear]):
+    with tf.control_dependencies([unclear, _refuse_large(shape[0] * shape[1])]):
         return tf.io.decode_jpeg(content, channels=3)
 
 
@@ -45,7 +57,9 @@ def _decode(content):
     rare = _refuse(
         is_bmp & ~_plain_bmp(header), "cut short, or a BMP file of a rare kind: save it as PNG"
     )
-    with tf.control_dependencies([rare]):
+    pixels = _pixels(content, header, is_bmp)
+    damaged = _refuse(pixels < 0, "a GIF file that is damaged or cut short")
+    with tf.control_dependencies([rare, damaged, _refuse_large(pixels)]):
         image = tf.io.decode_image(content, channels=3, expand_animations=False)
     image = tf.ensure_shape(image, (None, None, 3))
     return tf.cond(
@@ -53,6 +67,127 @@ def _decode(content):
         lambda: tf.gather(_bmp_palette(content, header), tf.cast(image[..., 0], tf.int32)),
         lambda: image,
     )
+
+
+def _refuse_large(pixels):
+    return _refuse(
+        pixels > MAX_PIXELS, f"more than {MAX_PIXELS / 1e6:.0f} million pixels: make it smaller"
+    )
+
+
+def _pixels(content, header, is_bmp):
+    """Pixels that a file declares, int64; 0 for a file of an unknown kind, -1 for a damaged GIF.
+
+    Args:
+        content: scalar string tensor, no JPEG file.
+        header: int32 (58,), its first bytes, zeros behind its end.
+        is_bmp: boolean tensor.
+    """
+    size = tf.cast(header, tf.int64)
+
+    def number(begin, end, step=1):
+        weights = 1 << (8 * np.arange(abs(end - begin), dtype=np.int64))
+        return tf.reduce_sum(size[begin:end:step] * weights)
+
+    def area(width, height):
+        # Cut off at what is refused anyway: the product might be too large for int64.
+        return tf.minimum(width, 1 << 31) * tf.minimum(height, 1 << 31)
+
+    def png():  # the most significant byte first
+        return area(number(19, 15, -1), number(23, 19, -1))
+
+    def bmp():
+        # A height below 0, in two's complement, says that the first row comes first.
+        height = number(22, 26)
+        height = tf.where(height >= 1 << 31, (1 << 32) - height, height)
+        return area(number(18, 22), height)
+
+    def webp():
+        extended = (number(24, 27) + 1) * (number(27, 30) + 1)
+        bits = number(21, 25)  # two sides of 14 bits each, less one
+        lossless = (bits % (1 << 14) + 1) * (bits // (1 << 14) % (1 << 14) + 1)
+        plain = number(26, 28) % (1 << 14) * (number(28, 30) % (1 << 14))
+        kind = header[15]  # of "VP8X", "VP8L" and "VP8 "
+        return tf.where(kind == ord("X"), extended, tf.where(kind == ord("L"), lossless, plain))
+
+    return tf.case(
+        [
+            (is_bmp, bmp),
+            (_begins(header, b"\x89PNG"), png),
+            (_begins(header, b"GIF8"), lambda: _gif_pixels(content)),
+            (_begins(header, b"RIFF"), webp),
+        ],
+        default=lambda: tf.constant(0, tf.int64),
+    )
+
+
+def _begins(header, magic):
+    return tf.reduce_all(header[: len(magic)] == list(magic))
+
+
+@tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])
+def _gif_pixels(content):
+    """Pixels of the picture that a GIF becomes, int64; more than allowed if its frames are, -1 if
+    it is damaged.
+
+    The decoder reads all frames, of which each may be as large as it says, and makes the picture
+    as large as the largest. So the file is gone through record by record. It must be one that is
+    whole up to the last frame: what this did not understand, the decoder might.
+    """
+    data = tf.io.decode_raw(content, tf.uint8)
+    end = tf.size(data, tf.int64)
+    data = tf.cast(tf.pad(data, [[0, 16]]), tf.int64)
+
+    def table(packed):
+        """Bytes of the table of colours that packed bits announce."""
+        size = 3 * tf.bitwise.left_shift(tf.ones_like(packed), packed % 8 + 1)
+        return tf.where(packed >= 128, size, tf.zeros_like(packed))
+
+    def step(at, in_data, frames, width, height, steps):
+        def blocks():
+            # Of equal lengths, as they nearly always are, thousands at a time.
+            length = data[at]
+            lengths = tf.reshape(data[at : at + 4096 * (length + 1) : length + 1], [-1])
+            other = tf.concat([lengths != length, [True]], 0)
+            count = tf.where(length > 0, tf.argmax(tf.cast(other, tf.int32)), 1)
+            return at + count * (length + 1), length > 0, frames, width, height
+
+        def record():
+            is_frame, is_extension = data[at] == 0x2C, data[at] == 0x21
+            after = tf.where(is_frame, at + 11 + table(data[at + 9]), at + 2)
+            across, down = (data[at + k] + 256 * data[at + k + 1] for k in (5, 7))
+            across, down = (tf.where(is_frame, side, 0) for side in (across, down))
+            return (
+                # What is unknown leads behind the end, as what is cut does.
+                tf.where(is_frame | is_extension, after, end + 1),
+                is_frame | is_extension,
+                frames + across * down,
+                tf.maximum(width, across),
+                tf.maximum(height, down),
+            )
+
+        return (*tf.cond(in_data, blocks, record), steps + 1)
+
+    def going(at, in_data, frames, width, height, steps):
+        ended = ~in_data & (data[tf.minimum(at, end)] == 0x3B)
+        return (at < end) & ~ended & (steps < _MAX_STEPS)
+
+    zero = tf.constant(0, tf.int64)
+    start = 13 + table(data[10])
+    state = (start, tf.constant(False), zero, zero, zero, zero)
+    at, in_data, frames, width, height, _ = tf.while_loop(going, step, state)
+    whole = ~in_data & ((at == end) | (data[tf.minimum(at, end)] == 0x3B))
+    pixels = tf.where(frames > _MAX_FRAMES, frames, width * height)
+    return tf.where(whole, pixels, -1)
+
+
+def reason_of(error):
+    """What a `tf.errors.OpError` of reading an image says is wrong, without where in its graph."""
+    message = error.message.rpartition("}}")[2].partition("[Op:")[0]
+    # "Expected … to be true. Summarized data: b'reason'"
+    message = message.rpartition("Summarized data: b")[2].strip().strip("'\"")
+    message = " ".join(message.split())
+    return (message[:200] or "no image").rstrip(".")
 
 
 def _refuse(condition, reason):
@@ -74,7 +209,8 @@ def _bmp_palette(content, header):
     """The colours of an 8-bit BMP file, uint8 (n, 3)."""
     start = 14 + _number(header[14:18])
     size = (_number(header[10:14]) - start) // 4 * 4
-    palette = tf.io.decode_raw(tf.strings.substr(content, start, size), tf.uint8)
+    # Not a part of the string: errors of that show the file's bytes, which need not be text.
+    palette = tf.io.decode_raw(content, tf.uint8)[start : start + size]
     return tf.reverse(tf.reshape(palette, (-1, 4))[:, :3], [1])
 
 
@@ -83,14 +219,14 @@ def _number(little_endian):
     return tf.reduce_sum(little_endian * [1, 1 << 8, 1 << 16, 1 << 24])
 
 
-def _unclear_inks(content):
+def _unclear_inks(content, shape):
     """Whether a JPEG file is of four inks and does not say if 255 is no ink or full ink.
 
     Adobe's programs write 255 for no ink and leave their mark; TensorFlow goes by the mark, other
     readers always take it so.
     """
     return tf.cond(
-        tf.image.extract_jpeg_shape(content)[2] == 4,
+        shape[2] == 4,
         lambda: ~tf.strings.regex_full_match(content, r"\C*Adobe\C*"),
         lambda: tf.constant(False),
     )

@@ -6,6 +6,9 @@ import sys
 
 from absl import flags, logging
 
+# So that --help of a program shows the settings as its own.
+flags.disclaim_key_flags()
+
 _DEFINE = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,

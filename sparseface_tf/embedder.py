@@ -11,10 +11,13 @@ import keras
 
 from pipelines.files import read_json
 from pipelines.regions import TABLE, Region, read_regions
+from pipelines.text import read_lines
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
-from sparseface_tf.experiment import SETTINGS
+from sparseface_tf.experiment import HELD_OUT, SETTINGS
+from sparseface_tf.export.saved_model import reading
+from sparseface_tf.export.tflite.litert import METADATA, LiteRTNetwork
 
-MODEL = "model.keras"
+MODEL, TFLITE = "model.keras", "model.tflite"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +25,16 @@ class Embedder:
     """A network that turns a region of the face into a feature.
 
     Attributes:
-        path: the model's file.
+        path: the model's file, or the folder of a SavedModel.
         region: the `Region` that it sees, at the size of its input.
-        network: Keras model, (n, height, width, channels) -> (n, features).
+        network: Keras model, `LiteRTNetwork` for a TFLite file, or `SavedModelNetwork`, (n, height,
+            width, channels) -> (n, features).
         key: names the content, hexadecimal: another network, or another region, has another key.
     """
 
     path: str
     region: Region
-    network: keras.Model
+    network: object
     key: str
 
 
@@ -38,10 +42,12 @@ def open_embedder(path, region="", regions=""):
     """Opens a trained network.
 
     Args:
-        path: a `.keras` file; a folder with model.keras in it, such as a stage's; or a run of
-            train.py, of which the last finished stage is taken.
-        region: name of the region that it sees. Default: the one of the run that the model lies
-            in, or "face" for a model that lies in no run.
+        path: a `.keras` file; a folder with model.keras in it, such as a stage's; a run of
+            train.py, of which the last finished stage is taken; a `.tflite` file that export.py
+            wrote, or its folder; or a SavedModel that it wrote, the folder of a version or that of
+            all versions, of which the highest is taken.
+        region: name of the region that it sees. Default: the one that an exported file says, the
+            one of the run that the model lies in, or "face" for a model that lies in no run.
         regions: table of regions; default: `pipelines/regions.csv`.
 
     Returns:
@@ -52,8 +58,8 @@ def open_embedder(path, region="", regions=""):
         ValueError: if the file is no model, or its input is not of the region's shape.
     """
     path = find_model(path)
-    network = _load(path)
-    if len(network.inputs) != 1 or len(network.outputs) != 1:
+    network, said = _open(path)
+    if isinstance(network, keras.Model) and len(network.inputs) + len(network.outputs) != 2:
         raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
     shape, output = network.input_shape, network.output_shape
     if len(shape) != 4 or None in shape[1:] or len(output) != 2:
@@ -61,7 +67,7 @@ def open_embedder(path, region="", regions=""):
             f"{path} maps {shape} to {output}: give a network from images (height, width, "
             "channels) to features."
         )
-    found = None if region else _region_of_run(path)
+    found = None if region else said or _region_of_run(path)
     if found is None:
         table = read_regions(regions or TABLE)
         if (region or "face") not in table:
@@ -81,13 +87,18 @@ def find_model(path):
     path = os.fspath(path)
     if os.path.isfile(path):
         return path
-    if os.path.isfile(os.path.join(path, MODEL)):
-        return os.path.join(path, MODEL)
+    for name in (MODEL, TFLITE):
+        if os.path.isfile(os.path.join(path, name)):
+            return os.path.join(path, name)
+    version = reading.find_version(path)
+    if version:
+        return version
     stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
     if stages:
         return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
     raise FileNotFoundError(
-        f"No model {path}: give a .keras file, a stage's folder or a run's folder."
+        f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a "
+        "run's folder."
     )
 
 
@@ -100,12 +111,83 @@ def run_of(path):
     return None
 
 
+def held_out_by_run(path):
+    """Names of the people that the run of train.py that a model's file lies in held out, a list.
+
+    Raises:
+        ValueError: if it lies in no run, or in one that does not say.
+    """
+    run = run_of(path)
+    names = run and os.path.join(run, HELD_OUT)
+    if not run or not os.path.exists(names):
+        raise ValueError(
+            f"--identities asks what the run of {path} held out, and that lies in no run that says "
+            "so."
+        )
+    return read_names(names)
+
+
+def read_names(path):
+    """Names of people in a file, one a line, such as a run's held_out.txt: a list."""
+    return [line for _, line in read_lines(path, "list of identities")]
+
+
+def _open(path):
+    """The network in a file, and the `Region` that the file says it sees, or None."""
+    if os.path.isdir(path):
+        return _open_saved_model(path)
+    return _open_tflite(path) if path.endswith(".tflite") else (_load(path), None)
+
+
+def _open_saved_model(path):
+    try:
+        about = reading.metadata(path)
+        network = reading.SavedModelNetwork(path)
+        return network, _region(about["region"]) if about else None
+    # TensorFlow raises errors of many kinds for broken files.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        raise ValueError(f"{path} is not a SavedModel to use: {reason[:200]}") from None
+
+
+def _open_tflite(path):
+    try:
+        # With LiteRT's schema, which is an extra.
+        from sparseface_tf.export.tflite.flatbuffer import File
+        from sparseface_tf.export.tflite.inspection import check_sparse
+    except ModuleNotFoundError as error:
+        if error.name != "ai_edge_litert":
+            raise
+        raise ValueError(
+            f"{path} needs LiteRT: pip install 'sparseface_tf[export]'."
+        ) from None
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        file = File(content)
+        # LiteRT would compute something else, or bring the program down.
+        check_sparse(file)
+        about = file.metadata(METADATA)
+        network = LiteRTNetwork(content)
+        return network, _region(about["region"]) if about else None
+    # Reading a broken flatbuffer raises errors of many kinds.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        raise ValueError(f"{path} is not a TFLite file to use: {reason[:200]}") from None
+
+
 def _load(path):
     try:
-        return keras.saving.load_model(path, compile=False)
+        # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     # Keras raises errors of many kinds for files that are something else.
     except Exception as error:
         reason = " ".join(str(error).split()) or repr(error)
+        if "safe_mode" in reason:
+            raise ValueError(
+                f"{path} holds code that would run when it is opened, such as a Lambda layer: it "
+                "is refused; give a network of layers alone."
+            ) from None
         raise ValueError(f"{path} is not a Keras model: {reason[:200]}") from None
 
 
@@ -113,7 +195,13 @@ def _region_of_run(path):
     run = run_of(path)
     if run is None:
         return None
-    fields = read_json(os.path.join(run, SETTINGS))["regions"]
+    # Runs were of the whole face before there were regions.
+    fields = read_json(os.path.join(run, SETTINGS)).get("regions")
+    return fields and _region(fields)
+
+
+def _region(fields):
+    """The `Region` of the fields that JSON kept of it."""
     pairs = {name: tuple(fields[name]) for name in ("landmarks", "offset")}
     return Region(**{**fields, **pairs})
 
@@ -123,8 +211,11 @@ def _size(shape):
 
 
 def _key(path, region):
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read())
+    if os.path.isdir(path):
+        digest = reading.digest(path)
+    else:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read())
     # The name and the source of a region change nothing in what the network sees.
     seen = {k: v for k, v in dataclasses.asdict(region).items() if k not in ("name", "source")}
     digest.update(json.dumps(seen, sort_keys=True).encode())

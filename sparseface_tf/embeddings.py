@@ -156,7 +156,7 @@ class FeatureCache:
                 continue
             path = os.path.join(folder, name)
             try:
-                with np.load(path) as file:
+                with np.load(path, allow_pickle=False) as file:
                     keys, rows = file["keys"], file["features"]
                 if keys.shape != (len(rows), 16) or rows.shape != (len(keys), width):
                     raise ValueError("of another shape")

@@ -209,6 +209,43 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         scores += self.offsets(b)
         return scores
 
+    def to_arrays(self):
+        """What scores need, as a dict of float64 arrays; a PCA is multiplied into `projection`."""
+        check_is_fitted(self)
+        projection = self.projection_
+        if self.pca_ is not None:
+            projection = self.pca_.components_.T @ projection
+        return {"mean": self.mean_, "projection": projection, "variances": self.variances_}
+
+    @classmethod
+    def from_arrays(cls, arrays):
+        """The scorer that `to_arrays` was asked of; it scores, and knows no more than that.
+
+        Args:
+            arrays: dict, or an open `.npz` file, with "mean" (features,), "projection"
+                (features, d) and "variances" (d,).
+
+        Raises:
+            ValueError: if they are not of these shapes, or make no sense.
+        """
+        mean, projection, variances = (
+            np.asarray(arrays[name]) for name in ("mean", "projection", "variances")
+        )
+        if (mean.ndim, variances.ndim) != (1, 1) or projection.shape != (len(mean), len(variances)):
+            raise ValueError(
+                f"The parameters of Joint Bayesian do not fit: mean {mean.shape}, projection "
+                f"{projection.shape}, variances {variances.shape}."
+            )
+        for values in (mean, projection, variances):
+            if values.dtype != np.float64 or not np.isfinite(values).all():
+                raise ValueError("The parameters of Joint Bayesian are not finite float64 numbers.")
+        if (variances < 0).any():
+            raise ValueError("The parameters of Joint Bayesian have a variance below 0.")
+        scorer = cls()
+        scorer.mean_, scorer.projection_, scorer.variances_ = mean, projection, variances
+        scorer.pca_, scorer.n_features_in_ = None, len(mean)
+        return scorer
+
     def _centre(self, X):
         return X - self.mean_ if self.pca_ is None else self.pca_.transform(X)
 

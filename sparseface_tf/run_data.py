@@ -104,6 +104,10 @@ class RunData:
             f"{len(self.held_out)} images of {len(self.held_out.identities)} others held out"
         )
 
+    def numbers(self):
+        """How much there is to train on: dict of "images" and "identities"."""
+        return {"images": len(self.training), "identities": len(self.training.identities)}
+
     def pair_batches(self, step, ordered=None):
         """Mini-batches of pairs from a step of the run on, see `pipelines.batches.pair_batches`."""
         return pair_batches(

@@ -1,0 +1,126 @@
+"""What an export is in any format: a network opened, compared with its copy, described."""
+
+import contextlib
+import dataclasses
+
+import keras
+import numpy as np
+
+from sparseface_tf.embedder import open_embedder
+from sparseface_tf.export import parity
+from sparseface_tf.export.card import model_card, training_facts
+from sparseface_tf.export.faces import some_faces
+from sparseface_tf.export.network import CENTRE, EMBEDDING, IMAGE, SCALE, in_float32
+
+# Seeds of the rendered faces: those of parity are not those of calibration, nor training's.
+CALIBRATION, PARITY = 101, 102
+
+
+class Exporter:
+    """One export: `prepare` finds what a user may have got wrong, `run` does the work.
+
+    Args:
+        export: an `Export`.
+
+    Attributes:
+        title: what is written, as errors call it.
+        embedder: the `Embedder` of the network that is exported.
+        network: the network, computing in float32.
+        faces: those that file and network are compared on, float32 (n, height, width, channels),
+            normalised as for training.
+    """
+
+    title = "file"
+
+    def __init__(self, export):
+        self.export = export
+
+    def prepare(self):
+        """Opens the network and draws the faces.
+
+        Raises:
+            ValueError, OSError: with one line that says what to change.
+        """
+        export = self.export
+        export.check()
+        self.embedder = open_embedder(export.model, export.region, export.regions)
+        if not isinstance(self.embedder.network, keras.Model):
+            raise ValueError(f"{self.embedder.path} is exported already: give a .keras file.")
+        self.network = in_float32(self.embedder.network)
+        self.faces = some_faces(
+            export.parity_data, export.parity_images, self.embedder.region, seed=PARITY
+        )
+
+    def run(self):
+        """Makes the exported model, compares it with the network, and writes it.
+
+        Returns:
+            Path of what was written.
+
+        Raises:
+            ValueError: if it does not compute what the network computes; nothing is written.
+            OSError: if it cannot be written.
+        """
+        raise NotImplementedError
+
+    def features(self, network, images):
+        """What a network makes of images, float32 (n, features)."""
+        parts = np.array_split(images, range(32, len(images), 32))
+        return np.concatenate([np.asarray(network.predict_on_batch(p), np.float32) for p in parts])
+
+    def parity(self, expected, found):
+        """The `Parity` of two sets of features; ValueError if it is below `--min_cosine`."""
+        with self.comparing():
+            measured = parity.compare(expected, found)
+            if not measured.cosine >= self.export.least_cosine:
+                raise ValueError(f"{measured}; --min_cosine is {self.export.least_cosine:g}")
+        return measured
+
+    @contextlib.contextmanager
+    def comparing(self):
+        """Context in which a ValueError, without a full stop, says why nothing is written."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(
+                f"Nothing is written, as the {self.title} does not compute what the network does: "
+                f"{error}."
+            ) from None
+
+    def trained_as(self):
+        """The policies that the network's layers with weights have, such as "mixed_bfloat16"."""
+        layers = self.embedder.network.layers
+        return ", ".join(sorted({x.dtype_policy.name for x in layers if x.trainable_weights}))
+
+    def metadata(self, layers, measured, pixels=False):
+        """What the exported model says about itself, see `litert.py`.
+
+        Args:
+            layers: list of dicts, what became of each layer.
+            measured: `Parity`.
+            pixels: whether it normalises pixels itself.
+        """
+        region = dataclasses.asdict(self.embedder.region)
+        return {
+            "version": 1,
+            "region": region,
+            "input": {
+                "name": IMAGE,
+                "type": "uint8" if pixels else "float32",
+                "channels": "RGB" if region["channels"] == 3 else "grey",
+                "normalisation": f"(pixel - {CENTRE}) / {SCALE}",
+                "normalised_inside": pixels,
+            },
+            "output": {"name": EMBEDDING},
+            "layers": layers,
+            "parity": dataclasses.asdict(measured),
+        }
+
+    def card(self, facts, interface):
+        """The model card, Markdown.
+
+        Args:
+            facts: dict of strings about this export.
+            interface: Markdown that says what goes in and comes out.
+        """
+        return model_card(self.embedder, training_facts(self.embedder.path), facts, interface)

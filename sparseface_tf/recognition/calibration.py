@@ -1,0 +1,229 @@
+"""What a score means: probability of the same person, and thresholds at rates of false accepts."""
+
+import dataclasses
+
+import numpy as np
+import scipy.sparse
+from sklearn.linear_model import LogisticRegression
+
+from sparseface_tf.evaluation.bootstrap import LEVEL, RESAMPLES
+from sparseface_tf.evaluation.metrics import accepted, threshold_at_far
+from sparseface_tf.recognition.tail import LEAST, Tail
+
+# Impostor scores that the probability is learned from.
+ENOUGH = 100_000
+# Rates of false accepts that thresholds are kept for: so many in each power of ten.
+STEPS = 20
+HIGHEST = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What the scores of one scorer, on the features of one network, mean.
+
+    Attributes:
+        slope, intercept: log-odds of the same person, slope · score + intercept, where both
+            answers are equally likely beforehand (Platt).
+        people, genuine, impostors: numbers of people and of pairs that it was learned from.
+        tail: `Tail` of the impostor scores.
+        far: float array (k,), ascending: measured rates of false accepts.
+        threshold: float array (k,): scores from which on two faces are taken for the same at each.
+        false_accepts: int array (k,): how many of the impostors are.
+        far_low, far_high: float arrays (k,): 95 % interval of the rate at this threshold, by
+            bootstrap over people.
+        tar, tar_low, tar_high: float arrays (k,): share of genuine pairs accepted, with interval.
+    """
+
+    slope: float
+    intercept: float
+    people: int
+    genuine: int
+    impostors: int
+    tail: Tail
+    far: np.ndarray
+    threshold: np.ndarray
+    false_accepts: np.ndarray
+    far_low: np.ndarray
+    far_high: np.ndarray
+    tar: np.ndarray
+    tar_low: np.ndarray
+    tar_high: np.ndarray
+
+    @classmethod
+    def of(cls, scores, same, identities, seed=0):
+        """Learns it from pairs of people that the network was not trained on.
+
+        Args:
+            scores: float array (p,), higher for more similar faces.
+            same: bool array (p,), whether a pair is of one person.
+            identities: integer array (p, 2), of both faces.
+            seed: of the bootstrap.
+
+        Raises:
+            ValueError: if there are too few pairs, scores that are not finite, or scores that do
+                not tell same from different.
+        """
+        scores, same = np.asarray(scores), np.asarray(same, bool)
+        if not np.isfinite(scores).all():
+            raise ValueError("Some scores are not finite: the network is broken.")
+        genuine, impostor = np.sort(scores[same]), np.sort(scores[~same])
+        if len(genuine) < LEAST:
+            raise ValueError(f"{len(genuine)} pairs of one person are too few: at least {LEAST}.")
+        tail = Tail.of(impostor)
+        slope, intercept = _log_odds(genuine, impostor)
+        far = far_steps(len(impostor))
+        threshold = np.array([threshold_at_far(impostor, rate) for rate in far], np.float64)
+        false_accepts = accepted(impostor, threshold)
+        people, number = np.unique(identities, return_inverse=True)
+        intervals = _intervals(
+            scores, same, number.reshape(np.shape(identities)), threshold, seed
+        )
+        return cls(
+            slope,
+            intercept,
+            len(people),
+            len(genuine),
+            len(impostor),
+            tail,
+            far,
+            threshold,
+            false_accepts,
+            *intervals[0],
+            accepted(genuine, threshold) / len(genuine),
+            *intervals[1],
+        )
+
+    def log_ratio(self, scores):
+        """Logarithm of how much likelier scores are of one person than of two."""
+        return self.slope * np.asarray(scores, np.float64) + self.intercept
+
+    def probability(self, scores):
+        """That scores are of one person, where both answers are equally likely beforehand."""
+        return np.exp(-np.logaddexp(0, -self.log_ratio(scores)))
+
+    def threshold_at(self, far):
+        """The score from which on two faces are taken for the same at a rate of false accepts.
+
+        Measured rates are kept to: of the steps the one at or below. Lower ones are read off the
+        tail that was fitted.
+
+        Args:
+            far: above 0, up to `HIGHEST`.
+
+        Returns:
+            threshold: float.
+            measured: whether that rate was; else the threshold is an extrapolation.
+
+        Raises:
+            ValueError: for another rate.
+        """
+        if not 0 < far <= HIGHEST:
+            raise ValueError(f"A false accept rate must be above 0, and {HIGHEST} at most: {far:g}.")
+        step = np.searchsorted(self.far, far * (1 + 1e-9), "right") - 1
+        if step >= 0:
+            return float(self.threshold[step]), True
+        beyond = min(far, self.tail.rate)
+        return max(float(self.threshold[0]), self.tail.threshold(beyond)), False
+
+    def to_arrays(self):
+        """Dict of arrays without objects."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields["tail"] = dataclasses.astuple(self.tail)
+        return {name: np.asarray(value) for name, value in fields.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays):
+        """The calibration that `to_arrays` was asked of.
+
+        Raises:
+            ValueError: if the arrays are none of a calibration.
+        """
+        values = {field.name: np.asarray(arrays[field.name]) for field in dataclasses.fields(cls)}
+        scalars = ("slope", "intercept", "people", "genuine", "impostors")
+        steps = values["far"].shape
+        for name, value in values.items():
+            shape = () if name in scalars else (4,) if name == "tail" else steps
+            if value.dtype.kind not in "if" or value.shape != shape or not np.isfinite(value).all():
+                raise ValueError(f"{name} is of type {value.dtype} and shape {value.shape}")
+        if len(steps) != 1 or not len(values["far"]) or values["slope"] <= 0:
+            raise ValueError("it has no rates")
+        if (np.diff(values["far"]) <= 0).any() or (np.diff(values["threshold"]) > 0).any():
+            raise ValueError("its rates are not in order")
+        values |= {name: values[name].item() for name in scalars}
+        values["tail"] = Tail(*values["tail"].tolist())
+        if not (0 < values["tail"].rate <= 1 and values["tail"].scale > 0):
+            raise ValueError("its tail is of no distribution")
+        return cls(**values)
+
+
+def far_steps(impostors):
+    """Rates of false accepts that so many impostors can tell, ascending; powers of ten exactly."""
+    lowest = LEAST / impostors
+    steps = int(np.floor(STEPS * np.log10(HIGHEST / lowest) + 1e-9))
+    # Rounded, so that 0.001 is 0.001.
+    return np.array([float(f"{HIGHEST * 10 ** (-k / STEPS):.9g}") for k in range(steps, -1, -1)])
+
+
+def _log_odds(genuine, impostor):
+    """Slope and intercept of the log-odds by logistic regression, both kinds weighing the same.
+
+    Args:
+        genuine, impostor: float arrays, ascending.
+    """
+    kinds = [
+        kind[np.linspace(0, len(kind) - 1, min(ENOUGH, len(kind))).round().astype(int)]
+        for kind in (impostor, genuine)
+    ]
+    x = np.concatenate(kinds).astype(np.float64)
+    centre, spread = x.mean(), max(x.std(), np.finfo(np.float64).tiny)
+    y = np.repeat([0, 1], [*map(len, kinds)])
+    model = LogisticRegression(class_weight="balanced").fit(((x - centre) / spread)[:, None], y)
+    slope = float(model.coef_[0, 0] / spread)
+    if slope <= 0:
+        raise ValueError(
+            "Pairs of one person score no higher than pairs of different people: the network, or "
+            "the faces' names, are wrong."
+        )
+    return slope, float(model.intercept_[0] - slope * centre)
+
+
+def _intervals(scores, same, number, thresholds, seed):
+    """95 % intervals of the rates at thresholds, by bootstrap over people.
+
+    A person that is drawn w times stands for w people: a pair of two persons counts w1 w2 times,
+    one of a single person w times. So for every threshold, with A the number of accepted pairs of
+    each two people, the count is wᵀ A w.
+
+    Args:
+        scores, same: arrays (p,).
+        number: integer array (p, 2), people counted from 0.
+        thresholds: float array (k,), descending.
+        seed: integer.
+
+    Returns:
+        ((far_low, far_high), (tar_low, tar_high)), float arrays (k,).
+    """
+    people = int(number.max()) + 1
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(people, np.full(people, 1 / people), RESAMPLES).astype(np.float64)
+
+    def counts(chosen, rows):
+        """How often the chosen of some pairs count, in each resample: float64 (RESAMPLES,)."""
+        a, b = number[rows][chosen].T
+        table = scipy.sparse.csr_matrix((np.ones(len(a)), (a, b)), (people, people))
+        return ((table.T @ drawn.T).T * drawn).sum(1)
+
+    def alone(chosen, rows):
+        return drawn @ np.bincount(number[rows, 0][chosen], minlength=people)
+
+    ends = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    found = []
+    for rows, count in ((~same, counts), (same, alone)):
+        rows = np.flatnonzero(rows)
+        total = count(np.ones(len(rows), bool), rows)
+        usable = total > 0
+        # Only the accepted ones are looked at again and again.
+        rows = rows[scores[rows] >= thresholds.min()]
+        rates = [count(scores[rows] >= t, rows)[usable] / total[usable] for t in thresholds]
+        found.append(np.quantile(rates, ends, axis=1))
+    return tuple(map(tuple, found))

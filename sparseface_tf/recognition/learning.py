@@ -1,0 +1,118 @@
+"""Learning what a network's scores mean, from people that it was not trained on."""
+
+import os
+
+import numpy as np
+from absl import logging
+
+from pipelines.checking import check_images
+from pipelines.pairs_file import read_pairs
+from pipelines.sources import open_faces
+from pipelines.subset import Subset, cap_images
+from sparseface_tf.cosine import Cosine
+from sparseface_tf.embedder import held_out_by_run, read_names
+from sparseface_tf.embeddings import FeatureCache, Faces
+from sparseface_tf.joint_bayesian import JointBayesian
+from sparseface_tf.recognition.calibration import Calibration
+from sparseface_tf.recognition.pairs import all_pairs, listed_pairs
+from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN, Scoring
+from sparseface_tf.systems import System
+
+# Of every two images a pair is made: 4,000 make 8 million. More people tell more than more images.
+MOST_IMAGES, MOST_OF_ONE = 4000, 20
+IDENTITIES = ("all", "held_out")
+
+
+def learn_scorings(
+    embedder, data, *, train_data="", identities="all", pairs="", components=0, cache, seed=0
+):
+    """Calibrates cosine, and Joint Bayesian where there are faces to learn it from.
+
+    Args:
+        embedder: `Embedder`.
+        data: faces of people that neither the network nor Joint Bayesian is trained on, a source
+            as `pipelines.sources.open_faces` names it.
+        train_data: faces that Joint Bayesian learns from, such as those of the network; empty for
+            cosine alone.
+        identities: "all"; or "held_out": of `data` only the people that the run of the network
+            held out, of `train_data` only the others; or a file with the names of such people, one
+            a line, for a network that does not lie in its run.
+        pairs: list of pairs of `data`, see `pipelines.pairs_file`; empty for every two images.
+        components: principal components for Joint Bayesian; 0: no PCA.
+        cache: folder that keeps features.
+        seed: which images are taken if there are very many.
+
+    Returns:
+        Dict from name of the scorer to `Scoring`.
+
+    Raises:
+        ValueError, OSError: in one line.
+    """
+    os.makedirs(cache, exist_ok=True)
+    people = _open(data, cache)
+    training = _open(train_data, cache) if train_data else None
+    if identities != "all":
+        by_run = identities == "held_out"
+        held_out = held_out_by_run(embedder.path) if by_run else read_names(identities)
+        people = _of(people, held_out, True, data)
+        training = training and _of(training, held_out, False, train_data)
+    if training is not None:
+        both = sorted(set(people.identities) & set(training.identities))
+        if both:
+            raise ValueError(
+                f"{len(both)} people are in --data and in --train_data, the first is {both[0]}: "
+                "scores of people who were learned from are too good; give others, or "
+                "--identities=held_out."
+            )
+    listed = read_pairs(pairs, people) if pairs else None
+    if listed is None:
+        people = _limited(people, seed)
+    system, cached = System("", (embedder,)), FeatureCache(cache)
+    features = system.features(cached, Faces(people, "faces"), np.arange(len(people)))
+    scorers = {COSINE: Cosine()}
+    if training is not None:
+        known = system.features(cached, Faces(training, "training faces"), np.arange(len(training)))
+        logging.info("Learning Joint Bayesian from %d images.", len(training))
+        components = components if 0 < components < known.shape[1] else None
+        scorer = JointBayesian(components, random_state=0)
+        scorers[JOINT_BAYESIAN] = scorer.fit(known, training.labels)
+    scorings = {}
+    for name, scorer in scorers.items():
+        if listed is None:
+            scored = all_pairs(scorer, features, people.labels)
+        else:
+            scored = listed_pairs(scorer, features, people.labels, listed)
+        scorings[name] = Scoring(scorer, Calibration.of(*scored, seed))
+    return scorings
+
+
+def _open(name, cache):
+    """A source of faces, without images that cannot be used, and without copies."""
+    source = open_faces(name)
+    if name == "synthetic":
+        return source
+    return check_images(source, os.path.join(cache, "bad_images.txt"))
+
+
+def _of(source, names, wanted, title):
+    """The images of some people, or of all others."""
+    among = np.isin([source.identities[i] for i in source.labels], names) == wanted
+    if not among.any():
+        raise ValueError(
+            f"--identities leaves nobody of {title}: give the faces that the run was trained on."
+        )
+    return Subset(source, np.flatnonzero(among))
+
+
+def _limited(source, seed):
+    """At most `MOST_IMAGES` images, of as many people as possible."""
+    counts = np.bincount(source.labels)
+    most = next(
+        (m for m in range(MOST_OF_ONE, 2, -1) if np.minimum(counts, m).sum() <= MOST_IMAGES), 2
+    )
+    source = cap_images(source, most, seed)
+    people = MOST_IMAGES // most
+    if len(source) > MOST_IMAGES and len(source.identities) > people:
+        kept = np.random.default_rng([seed, 3]).permutation(len(source.identities))[:people]
+        source = Subset(source, np.flatnonzero(np.isin(source.labels, kept)))
+    return source

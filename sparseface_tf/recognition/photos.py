@@ -1,0 +1,177 @@
+"""Photographs of any kind and size, also hostile ones, and the faces in them."""
+
+import dataclasses
+import hashlib
+import io
+import os
+import stat
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.batches import network_input
+from pipelines.detection import Face, main_face, upright_turns
+from pipelines.images import decode, reason_of
+from pipelines.letterbox import letterbox, to_stored
+
+# A photograph's file is read whole; ordinary ones are of some megabytes.
+MAX_BYTES = 1 << 28
+MIN_SIDE = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Photo:
+    """A photograph, upright.
+
+    Attributes:
+        path: its file.
+        digest: SHA-256 of the file, bytes (32,).
+        image: uint8 array (height, width, 3), turned as its EXIF data says.
+    """
+
+    path: str
+    digest: bytes
+    image: np.ndarray
+
+
+class UnusablePhoto(ValueError):
+    """A photograph that cannot be used, with the reason in one line."""
+
+
+def open_photo(path):
+    """Reads a photograph: JPEG, PNG, BMP, GIF or WebP, see `pipelines.images.decode`.
+
+    How much memory that takes is known before it is decoded: no file of more than `MAX_BYTES` is
+    read, no image of more than `pipelines.images.MAX_PIXELS` decoded.
+
+    Args:
+        path: the file.
+
+    Returns:
+        `Photo`.
+
+    Raises:
+        UnusablePhoto: if it is not there, cannot be read, is no photograph, is broken, or is too
+            small or too large.
+    """
+    path = os.fspath(path)
+    try:
+        # Not what would wait for a writer, or never end.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UnusablePhoto(f"{path} is no file: give a photograph.")
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        if isinstance(error, UnusablePhoto):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise UnusablePhoto(f"{path} cannot be read: {reason}.") from None
+    if len(content) > MAX_BYTES:
+        raise UnusablePhoto(f"{path} has more than {MAX_BYTES >> 20} MiB: make it smaller.")
+    try:
+        image = decode(tf.constant(content))
+    except tf.errors.OpError as error:
+        raise UnusablePhoto(f"{path} cannot be read: {reason_of(error)}.") from None
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise UnusablePhoto(
+            f"{path} has {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed."
+        )
+    image = tf.image.rot90(image, upright_turns(io.BytesIO(content)))
+    return Photo(path, hashlib.sha256(content).digest(), image.numpy())
+
+
+def open_detector():
+    """MTCNN as a detector, see `find_faces`.
+
+    Raises:
+        ValueError: if its package is not installed.
+    """
+    try:
+        # A package of an extra that training does without.
+        from pipelines.mtcnn_detector import MtcnnDetector
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"The package {error.name} is missing: pip install 'sparseface_tf[detect]'."
+        ) from None
+    return MtcnnDetector()
+
+
+def find_faces(image, detector, *, size=640, confidence=0.9):
+    """The faces in a photograph, from left to right.
+
+    Args:
+        image: uint8 array (height, width, 3), upright.
+        detector: function from uint8 RGB images, an array (n, size, size, 3), to n lists of
+            `pipelines.detection.Face`.
+        size: side in pixels of the square that the photograph is fitted into for the detector,
+            which finds faces from some 20 pixels there.
+        confidence: the least of a face.
+
+    Returns:
+        List of `Face`, boxes and landmarks in pixels of the photograph.
+    """
+    height, width = image.shape[:2]
+    (found,) = detector(letterbox(tf.constant(image), size).numpy()[None])
+    faces = []
+    for face in found:
+        corners = to_stored(np.reshape(face.box, (2, 2)), height, width, size)
+        landmarks = to_stored(face.landmarks, height, width, size)
+        if face.confidence < confidence or not np.isfinite([*corners, *landmarks]).all():
+            continue
+        # A face may reach beyond the photograph, and a box without pixels is none.
+        left, top, right, bottom = corners.ravel()
+        if min(right, width) > max(left, 0) and min(bottom, height) > max(top, 0):
+            faces.append(Face(corners.ravel(), float(face.confidence), landmarks))
+    return sorted(faces, key=lambda face: tuple(face.box))
+
+
+def chosen_face(faces, image, number=0):
+    """Number, from 0, of the face that a photograph is of.
+
+    Args:
+        faces: list of `Face`.
+        image: the photograph, array (height, width, 3).
+        number: the one asked for, from 1; 0 for the largest and most central one.
+
+    Raises:
+        ValueError: if there is no face, or not as many.
+    """
+    if not faces:
+        raise ValueError("no face found")
+    if number > len(faces):
+        raise ValueError(f"face {number} was asked for, and {_faces(len(faces))} found")
+    return number - 1 if number else main_face(faces, *image.shape[:2])
+
+
+def _faces(count):
+    return "1 face" if count == 1 else f"{count} faces"
+
+
+def embed_faces(embedder, image, faces):
+    """Features of faces: each the mean of the face's and of its mirror image's.
+
+    Args:
+        embedder: `sparseface_tf.embedder.Embedder`.
+        image: uint8 array (height, width, 3).
+        faces: list of `Face` in it.
+
+    Returns:
+        float32 array (faces, features).
+
+    Raises:
+        ValueError: if the features are not finite.
+    """
+    width = embedder.network.output_shape[-1]
+    if not faces:
+        return np.zeros((0, width), np.float32)
+    image = tf.constant(image)
+    crops = [
+        network_input(image, tf.constant(face.landmarks, tf.float32), embedder.region, mirrored=side)
+        for side in (False, True)
+        for face in faces
+    ]
+    features = np.asarray(embedder.network.predict_on_batch(tf.stack(crops)), np.float32)
+    if not np.isfinite(features).all():
+        raise ValueError(f"{embedder.path} gives features that are not finite: it is broken.")
+    return features.reshape(2, len(faces), width).mean(0)

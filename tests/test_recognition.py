@@ -1,0 +1,313 @@
+"""recognize.py: its commands with a detector that is told what to find, and once with MTCNN."""
+
+import io
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from published import lfw_images, pictures
+
+from pipelines.detection import ORIENTATION, Face
+from pipelines.folder import FolderFaces
+from pipelines.synthetic import SyntheticFaces
+from sparseface_tf.embedder import open_embedder
+from sparseface_tf.embeddings import Faces, FeatureCache
+from sparseface_tf.recognition import annotation, photos
+from sparseface_tf.recognition.commands import Recogniser, Recognition
+from sparseface_tf.recognition.people import PeopleGallery
+from sparseface_tf.systems import System
+
+ROOT = pathlib.Path(__file__).parent.parent
+SIDE = 128
+RENDERED = SyntheticFaces(identities=4, images_per_identity=3, size=SIDE)
+
+
+def rendered(i):
+    """Picture and landmarks of a rendered face."""
+    return [part.numpy() for part in RENDERED.load(tf.constant(i))]
+
+
+def find_pasted(images):
+    """A detector: faces of photographs that `photograph` makes, fitted into 256 pixels."""
+    found = []
+    for image in images:
+        places = [k for k in (0, 1) if image[:SIDE, k * SIDE : (k + 1) * SIDE].std() > 20]
+        found.append([
+            Face(
+                np.array([k * SIDE + 20.0, 10, k * SIDE + 108, 120]),
+                0.95,
+                np.array([[44, 50], [84, 50], [64, 70], [48, 95], [80, 95]]) + [k * SIDE, 0.0],
+            )
+            for k in places[::-1]
+        ])
+    return found
+
+
+def photograph(path, left=None, right=None):
+    """A photograph of 256 x 128 pixels with rendered faces in its halves."""
+    canvas = np.full((SIDE, 2 * SIDE, 3), 90, np.uint8)
+    for k, i in enumerate((left, right)):
+        if i is not None:
+            canvas[:, k * SIDE : (k + 1) * SIDE] = rendered(i)[0]
+    Image.fromarray(canvas).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A network that averages pixels, calibrated on rendered people, and its faces in a folder."""
+    root = tmp_path_factory.mktemp("world")
+    inputs = keras.Input((28, 24, 3))
+    x = keras.layers.Flatten()(keras.layers.AveragePooling2D(4)(inputs))
+    keras.Model(inputs, x).save(root / "model.keras")
+    lfw_images(root / "people", pictures(16, 4))
+    calibrate = Recognition(
+        model=str(root / "model.keras"),
+        data=str(root / "people"),
+        train_data=str(root / "others"),
+        components=10,
+        cache=str(root / "cache"),
+    )
+    os.mkdir(root / "others")
+    for k in range(8, 16):
+        os.rename(root / f"people/Person_{k:02d}", root / f"others/Person_{k:02d}")
+    Recogniser(calibrate).run(["calibrate"])
+    return root
+
+
+@pytest.fixture
+def recognise(world, tmp_path, capsys):
+    """Runs a command; gives what it prints."""
+
+    def run(*words, **settings):
+        settings = {"model": str(world / "model.keras"), "size": 256, "far": 0.01} | settings
+        settings.setdefault("gallery", str(tmp_path / "gallery.db"))
+        capsys.readouterr()
+        Recogniser(Recognition(**settings), detector=find_pasted).run([*words])
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_file_of_names_splits_one_data_set_as_two_folders_do(world, tmp_path):
+    everyone = tmp_path / "everyone"
+    everyone.mkdir()
+    for part in ("people", "others"):
+        for person in (world / part).iterdir():
+            os.symlink(person, everyone / person.name)
+    names = sorted(person.name for person in (world / "people").iterdir())
+    (tmp_path / "held_out.txt").write_text("".join(f"{name}\n" for name in names))
+    settings = dict(model=str(world / "model.keras"), components=10, cache=str(world / "cache"))
+    found = tmp_path / "found.npz"
+    Recogniser(Recognition(
+        data=str(everyone), train_data=str(everyone), calibration=str(found),
+        identities=str(tmp_path / "held_out.txt"), **settings,
+    )).run(["calibrate"])  # fmt: skip
+    with np.load(world / "recognition.npz") as expected, np.load(found) as found:
+        assert expected.files == found.files
+        for name in expected.files:
+            np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+
+
+def test_enrolled_faces_are_known_and_strangers_are_not(recognise, tmp_path):
+    ann, bob = photograph(tmp_path / "ann.png", 0), photograph(tmp_path / "bob.png", 3)
+    both = photograph(tmp_path / "both.png", 3, 0)
+    strange = photograph(tmp_path / "strange.png", 6, 9)
+    assert "ann.png: enrolled as Ann." in recognise("enroll", "Ann", ann)
+    assert "bob.png: enrolled as Bob Ñ." in recognise("enroll", "Bob Ñ", bob)
+    assert "bob.png: is there already as Bob Ñ." in recognise("enroll", "Bob Ñ", bob)
+    assert recognise("gallery", "list").startswith("Ann: 1 face\nBob Ñ: 1 face\n2 people, 2 faces")
+
+    told = recognise("identify", ann, both)
+    assert re.search(r"ann.png: 1 face\.\n  1: Ann, \d", told)
+    assert re.search(r"both.png: 2 faces\.\n  1: Bob Ñ, [\d.]+ %, score .*\n  2: Ann, \d", told)
+    assert "cosine: a false accept rate of 0.01 (extrapolated) of a search among 2 faces" in told
+    told = recognise("identify", both, scorer="joint_bayesian", far=0.05)
+    assert "joint_bayesian: a false accept rate of 0.05 of a search among 2 faces" in told
+    told = recognise("identify", strange, far=0.001)
+    assert len(re.findall(r"  [12]: unknown; closest is (Ann|Bob Ñ), ", told)) == 2
+
+    assert "Removed Ann with 1 face." in recognise("gallery", "remove", "Ann")
+    assert "1: unknown; closest is Bob" in recognise("identify", ann)
+    recognise("gallery", "remove", "Bob Ñ")
+    assert "1: unknown; the gallery is empty" in recognise("identify", ann)
+
+
+def test_verify_says_what_the_scorer_says(recognise, world, tmp_path):
+    first, again = photograph(tmp_path / "a.png", 0, 3), photograph(tmp_path / "b.png", None, 3)
+    told = recognise("verify", first, again, face=0)
+    assert "a.png: 2 faces, of which number 1 from the left is taken; --face takes" in told
+    assert "Different people: " in told
+    other = photograph(tmp_path / "c.png", 1, 3)
+    told = recognise("verify", first, other, face=2)
+    assert re.search(r"^The same person: [\d.]+ %, score 1.000 \(cosine\), threshold 0.\d+ at", told)
+    told = recognise("verify", first, other)
+    embedder = open_embedder(world / "model.keras")
+    features = []
+    for path in (first, other):
+        photo = photos.open_photo(path)
+        faces = photos.find_faces(photo.image, find_pasted, size=256)
+        features.append(photos.embed_faces(embedder, photo.image, faces[:1])[0].astype(float))
+    cosine = np.dot(*features) / np.prod(np.linalg.norm(features, axis=1))
+    assert f"score {cosine:.3f} (cosine)" in told
+
+
+def test_features_are_those_of_training_and_evaluation(world, tmp_path):
+    """Cut out and embedded as a folder with landmarks is."""
+    (tmp_path / "Ann").mkdir()
+    image, landmarks = rendered(5)
+    Image.fromarray(image).save(tmp_path / "Ann" / "1.png")
+    source = FolderFaces(tmp_path)
+    source._landmarks = tf.constant(landmarks[None])
+    embedder = open_embedder(world / "model.keras")
+    system = System("", (embedder,))
+    expected = system.features(FeatureCache(tmp_path / "cache"), Faces(source, ""), np.arange(1))
+    face = Face(np.array([0, 0, 9, 9]), 1.0, landmarks)
+    found = photos.embed_faces(embedder, photos.open_photo(tmp_path / "Ann/1.png").image, [face])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert photos.embed_faces(embedder, image, []).shape == (0, expected.shape[1])
+
+
+def test_what_cannot_be_used_is_said_and_the_rest_is_done(recognise, tmp_path):
+    good, nobody = photograph(tmp_path / "good.png", 0), photograph(tmp_path / "nobody.png")
+    two = photograph(tmp_path / "two.png", 3, 6)
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photograph")
+    bad, none = str(tmp_path / "bad.jpg"), str(tmp_path / "none.png")
+    with pytest.raises(ValueError, match="3 of 4 photographs could not be used, see above"):
+        recognise("enroll", "Ann", bad, nobody, good, none)
+    told = recognise("gallery", "list")
+    assert told.startswith("Ann: 1 face\n")
+    with pytest.raises(ValueError, match="1 of 1 photographs"):
+        recognise("enroll", "Bob", good)  # the same face
+    with pytest.raises(ValueError, match="1 of 1 photographs"):
+        recognise("enroll", "Bob", two, face=3)
+    assert "nobody.png: 0 faces." in recognise("identify", nobody)
+    with pytest.raises(ValueError, match="nobody.png: no face found"):
+        recognise("verify", good, nobody)
+    with pytest.raises(ValueError, match="bad.jpg cannot be read"):
+        recognise("verify", bad, good)
+
+
+def test_one_line_says_what_to_change(recognise, world, tmp_path):
+    photo = photograph(tmp_path / "a.png", 0)
+    recognise("enroll", "Ann", photo)
+    for words, settings, line in [
+        ([], {}, "'' is no command: give verify A B, enroll"),
+        (["verify", photo], {}, "is no command"),
+        (["gallery", "burn"], {}, "'gallery burn' is no command"),
+        (["verify", photo, photo], {"far": 0.0}, "--far must be above 0"),
+        (["verify", photo, photo], {"scorer": "x"}, "--scorer=x: choose from cosine"),
+        (["identify", photo], {"calibration": "no.npz"}, "No calibration no.npz: python recogn"),
+        (["identify", photo], {"gallery": "no.db"}, "No gallery no.db: 'enroll NAME"),
+        (["identify", photo], {"model": "", "gallery": "x"}, "No model .*give --model"),
+        (["identify", photo, photo], {"save": "x.png"}, "--save takes one photograph"),
+        (["identify", photo], {"save": "x.gif"}, "give a name that ends in .jpg"),
+        (["identify", photo], {"save": photo}, "is the photograph itself"),
+        (["calibrate"], {}, "No faces: give --data"),
+        (["calibrate"], {"data": "no"}, "No folder no"),
+        (["calibrate"], {"data": str(world / "people"), "identities": "held_out"}, "in no run"),
+    ]:  # fmt: skip
+        with pytest.raises((ValueError, OSError), match=line) as error:
+            recognise(*words, **settings)
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="8 people are in --data and in --train_data, the first"):
+        data = str(world / "people")
+        recognise("calibrate", data=data, train_data=data, cache=str(world / "cache"))
+    # A network with other weights: its scores mean something else, its features are no neighbours.
+    inputs = keras.Input((28, 24, 3))
+    x = keras.layers.Flatten()(keras.layers.AveragePooling2D((4, 8))(inputs))
+    (tmp_path / "other").mkdir()
+    keras.Model(inputs, x).save(tmp_path / "other/model.keras")
+    other = {"model": str(tmp_path / "other"), "calibration": str(world / "recognition.npz")}
+    for words in (["identify", photo], ["enroll", "Bob", photo], ["verify", photo, photo]):
+        with pytest.raises(ValueError, match="of another network"):
+            recognise(*words, **other)
+
+
+def test_faces_are_found_upright_and_in_order(tmp_path):
+    image = np.zeros((100, 200, 3), np.uint8)
+
+    def detector(images):
+        assert images.shape == (1, 400, 400, 3)
+        one = np.array([[10.0, 10], [20, 10], [15, 15], [10, 20], [20, 20]])
+        boxes = [[300, 20, 340, 60], [20, 20, 60, 60], [-50, 10, -2, 60], [1, 1, 9, 9]]
+        sure = [0.99, 0.95, 0.99, 0.5]
+        return [[Face(np.array(b, float), c, one) for b, c in zip(boxes, sure)]]
+
+    found = photos.find_faces(image, detector, size=400)
+    np.testing.assert_allclose([f.box[0] for f in found], [9.75, 149.75])
+    np.testing.assert_allclose(found[0].landmarks[0], [4.75, 4.75])
+    assert photos.chosen_face(found, image) == 1  # nearer to the middle
+    assert photos.chosen_face(found, image, 1) == 0
+    with pytest.raises(ValueError, match="face 3 was asked for, and 2 faces found"):
+        photos.chosen_face(found, image, 3)
+
+    upright = np.zeros((40, 60, 3), np.uint8)
+    upright[:10] = 255
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # stored turned to the left
+    stored = Image.fromarray(np.rot90(upright))
+    stored.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    np.testing.assert_allclose(photos.open_photo(tmp_path / "a.jpg").image, upright, atol=12)
+
+
+@pytest.mark.parametrize("size", [(20, 20), (40, 900), (128, 256), (1500, 2000)])
+def test_labels_are_in_the_picture_and_apart(size):
+    image = np.full((*size, 3), 128, np.uint8)
+    height, width = size
+    boxes = [[x * width, 0.4 * height, (x + 0.2) * width, 0.9 * height] for x in (-0.1, 0.1, 0.85)]
+    faces = [Face(np.array(box), 1.0, np.zeros((5, 2))) for box in boxes]
+    texts = ["Żółć Ивановна 99.9 %", "unknown", "a name that is much too long " * 20]
+    picture = annotation.annotated(image, faces, texts, [True, False, True])
+    assert picture.width % width == 0 and max(picture.size) >= 640
+    pixels = np.asarray(picture).astype(int)
+    # Letters, white on the label's colour, are at least 12 pixels high.
+    for colour in (annotation.KNOWN, annotation.UNKNOWN):
+        assert (pixels == colour).all(-1).sum() > 400
+    assert (pixels > 240).all(-1).sum() > 100
+    plain = annotation.annotated(image, [], [], [])
+    assert plain.size == picture.size and (np.asarray(plain) == 128).all()
+    both = annotation.side_by_side([picture, plain])
+    assert both.size == (2 * picture.width, picture.height)
+
+
+# --- As a user runs it ----------------------------------------------------------------------------
+
+
+def command(*words):
+    process = subprocess.run(
+        [sys.executable, "recognize.py", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert "Traceback" not in process.stderr
+    return process.returncode, process.stdout, process.stderr
+
+
+def test_command_with_faces_that_mtcnn_finds(world, tmp_path):
+    pytest.importorskip("mtcnn")
+    canvas = np.concatenate([rendered(0)[0], rendered(3)[0]], axis=1)
+    Image.fromarray(canvas).save(tmp_path / "two.jpg", quality=95)
+    flags = [f"--model={world}/model.keras", f"--gallery={tmp_path}/people.db", "--confidence=0.5"]
+    code, told, errors = command("enroll", "Ann", tmp_path / "two.jpg", "--face=1", *flags)
+    assert code == 0, errors
+    assert "two.jpg: enrolled as Ann." in told
+    save = tmp_path / "named.jpg"
+    code, told, errors = command(
+        f"--save={save}", *flags, "--far=0.01", "identify", tmp_path / "two.jpg"
+    )
+    assert code == 0, errors
+    assert re.search(r"two.jpg: 2 faces\.\n  1: Ann, [\d.]+ %.*\n  2: ", told)
+    assert np.asarray(Image.open(io.BytesIO(save.read_bytes()))).shape[1] >= 640
+    assert PeopleGallery(tmp_path / "people.db").people() == {"Ann": 1}
+    code, told, errors = command("verify", "no.jpg", "no.jpg", *flags)
+    assert code == 1 and "error: no.jpg cannot be read: No such file or directory." in errors
