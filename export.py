@@ -12,10 +12,8 @@ from sparseface_tf.command_line import (  # noqa: E402
     from_flags,
     one_line_errors,
 )
-from sparseface_tf.export.exporter import TFLiteExporter  # noqa: E402
+from sparseface_tf.export.formats import open_exporter  # noqa: E402
 from sparseface_tf.export.settings import Export  # noqa: E402
-
-EXPORTERS = {"tflite": TFLiteExporter}
 
 define_flags(Export)
 
@@ -26,7 +24,7 @@ def main(argv):
         check_arguments(argv)
         export = from_flags(Export)
         export.check()
-        exporter = EXPORTERS[export.format](export)
+        exporter = open_exporter(export)
         exporter.prepare()
         exporter.run()
 

@@ -18,8 +18,8 @@ import scipy.sparse
 from absl import app, flags
 
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export.encoding import BLOCK, encode
-from sparseface_tf.export.lowering import in_float32, matrices, products
+from sparseface_tf.export.tflite.encoding import BLOCK, encode
+from sparseface_tf.export.tflite.lowering import in_float32, matrices, products
 from sparseface_tf.report import markdown
 from sparseface_tf.sparsify import layer_kind
 

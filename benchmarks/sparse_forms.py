@@ -15,15 +15,16 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from sparseface_tf.export import forms, tflite
-from sparseface_tf.export.litert import time_in_child
+from sparseface_tf.export.tflite import forms
+from sparseface_tf.export.tflite.build import alone
+from sparseface_tf.export.tflite.litert import time_in_child
 from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 
 SECONDS = flags.DEFINE_float("seconds", 1.0, "How long each time is measured.")
 
 
 def microseconds(layer, lowering, storage):
-    content = tflite.alone(layer, forms.Form(lowering, storage, 0, 0.0))
+    content = alone(layer, forms.Form(lowering, storage, 0, 0.0))
     return 1e3 * time_in_child(content, seconds=SECONDS.value)["milliseconds"]
 
 

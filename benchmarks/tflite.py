@@ -18,12 +18,13 @@ import keras
 import numpy as np
 from absl import app, flags, logging
 
-from sparseface_tf.export import lowering, tflite
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.inspection import sizes
-from sparseface_tf.export.profile import profile
-from sparseface_tf.export.report import count_others, file_table, measured_row
-from sparseface_tf.export.theory import least_bytes
+from sparseface_tf.export.network import in_float32
+from sparseface_tf.export.tflite.build import build
+from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.export.tflite.inspection import sizes
+from sparseface_tf.export.tflite.profile import profile
+from sparseface_tf.export.tflite.report import count_others, file_table, measured_row
+from sparseface_tf.export.tflite.theory import least_bytes
 from sparseface_tf.mobilefacenet import mobilefacenet
 from sparseface_tf.networks import baseline_network
 from sparseface_tf.report import markdown
@@ -50,7 +51,7 @@ def network(block, sparse):
         layer.assign_mask(np.repeat(keep, block, -2))
         # As strong a signal as before.
         layer.kernel.assign(layer.kernel / np.sqrt(share))
-    return lowering.in_float32(model)
+    return in_float32(model)
 
 
 def row(title, model, quantization, sparse=True):
@@ -58,7 +59,7 @@ def row(title, model, quantization, sparse=True):
     images = np.random.default_rng(1).uniform(-1, 1, (32, *model.input_shape[1:]))
     images = images.astype(np.float32)
     expected = model.predict(images, verbose=0)
-    content, layers = tflite.build(
+    content, layers = build(
         model, quantization, sparse=sparse, images=images[:16], quiet=True
     )
     least = least_bytes(layers, quantization, count_others(model, layers))

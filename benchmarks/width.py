@@ -23,8 +23,9 @@ from absl import app, flags
 from sparseface_tf.channels import at_width
 from sparseface_tf.counts import count, counts_at_width, total
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import lowering, tflite
-from sparseface_tf.export.litert import time_in_child
+from sparseface_tf.export.network import in_float32
+from sparseface_tf.export.tflite.build import build
+from sparseface_tf.export.tflite.litert import time_in_child
 from sparseface_tf.networks import build_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.report import markdown
@@ -55,8 +56,8 @@ def keras_milliseconds(model, seconds):
 def int8_file(model):
     """The network with int8 weights and maps, its ranges from noise."""
     images = np.random.default_rng(1).uniform(-1, 1, (8, *model.input_shape[1:]))
-    content, _ = tflite.build(
-        lowering.in_float32(model), "int8", images=images.astype("float32"), quiet=True
+    content, _ = build(
+        in_float32(model), "int8", images=images.astype("float32"), quiet=True
     )
     return content
 

@@ -87,15 +87,22 @@ def face_frame(landmarks, size):
     def as_detected():
         return c, d, tf.complex(*tf.unstack(tf.cast(landmarks, tf.float64), axis=-1))
 
-    def as_expected():
-        real_size = tf.cast(size, tf.float64)
-        step = tf.reduce_min(real_size / FRAME)
-        corner = (real_size - step * FRAME) / 2 + step / 2 - 0.5
-        step, corner = tf.complex(step, tf.zeros_like(step)), tf.complex(corner[1], corner[0])
-        return step, corner, step * tf.complex(*np.array(TEMPLATE).T) + corner
-
     # NaN where landmarks are not known, not finite where they all lie in one point.
-    return tf.cond(tf.math.is_finite(tf.abs(c) + tf.abs(d)), as_detected, as_expected)
+    known = tf.math.is_finite(tf.abs(c) + tf.abs(d))
+    return tf.cond(known, as_detected, lambda: expected_frame(size))
+
+
+def expected_frame(size):
+    """What `face_frame` gives of a face of unknown landmarks that fills an image.
+
+    Args:
+        size: real tensor (2,), height and width of the image in pixels.
+    """
+    size = tf.cast(size, tf.float64)
+    step = tf.reduce_min(size / FRAME)
+    corner = (size - step * FRAME) / 2 + step / 2 - 0.5
+    step, corner = tf.complex(step, tf.zeros_like(step)), tf.complex(corner[1], corner[0])
+    return step, corner, step * tf.complex(*np.array(TEMPLATE).T) + corner
 
 
 def sample(image, c, d, height, width, *, mirrored=False, grey=False):

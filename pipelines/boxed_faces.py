@@ -6,7 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.alignment import expected_frame
 from pipelines.images import decode
+
+# What is cut out around a box on each side, as a share of its larger side.
+MARGIN = 0.25
 
 
 class BoxedFace(NamedTuple):
@@ -34,8 +38,7 @@ class BoxedFaces:
     Args:
         path: folder of images.
         faces: iterable of `BoxedFace`; repeated ones count once.
-        margin: what is cut out around the box on each side, as a share of its larger side. The cut
-            is a square, black where it leaves the image.
+        margin: see `MARGIN`. The cut is a square, black where it leaves the image.
         allow_missing: whether faces whose file is not there are left out.
 
     Attributes:
@@ -48,7 +51,7 @@ class BoxedFaces:
         ValueError: if files are missing, or there is no face.
     """
 
-    def __init__(self, path, faces, margin=0.25, allow_missing=False):
+    def __init__(self, path, faces, margin=MARGIN, allow_missing=False):
         if not tf.io.gfile.isdir(path):
             raise FileNotFoundError(f"No folder {path}: give the one that the images are in.")
         faces = sorted(set(faces))
@@ -69,12 +72,9 @@ class BoxedFaces:
         self.labels = labels.astype(np.int32)
         self._names = [face.name for face in faces]
         boxes = np.array([face.box for face in faces], np.float64)
-        side = boxes[:, 2:].max(1) * (1 + 2 * margin)
-        corner = boxes[:, :2] + boxes[:, 2:] / 2 - side[:, None] / 2
-        squares = np.concatenate([corner, side[:, None]], 1)
         with tf.device("CPU"):
             self._files = tf.constant([os.path.join(path, face.file) for face in faces])
-            self._squares = tf.constant(np.round(squares).astype(np.int32))
+            self._squares = tf.cast(_squares(boxes, margin), tf.int32)
 
     def __len__(self):
         return len(self.labels)
@@ -99,7 +99,6 @@ class BoxedFaces:
         """
         image = decode(tf.io.read_file(tf.gather(self._files, index)))
         left, top, side = tf.unstack(tf.gather(self._squares, index))
-        side = tf.maximum(side, 1)
         height, width = tf.unstack(tf.shape(image)[:2])
         # What of the square is on the image; a box beside the image gives a black one.
         y, x = tf.clip_by_value(top, 0, height), tf.clip_by_value(left, 0, width)
@@ -111,3 +110,28 @@ class BoxedFaces:
         after = [side - before_y - (bottom - y), side - before_x - (right - x)]
         face = tf.pad(seen, [[before_y, after[0]], [before_x, after[1]], [0, 0]])
         return tf.ensure_shape(face, (None, None, 3)), tf.fill([5, 2], np.float32(np.nan))
+
+
+def box_landmarks(box):
+    """Landmarks that a face in a box is expected to have.
+
+    A region cut out by them is the one of the face that `BoxedFaces` cuts out, without a picture
+    in between that is as large as the box.
+
+    Args:
+        box: real tensor (4,): left, top, width and height in pixels.
+
+    Returns:
+        float64 tensor (5, 2), x and y in pixels.
+    """
+    left, top, side = tf.unstack(_squares(box, MARGIN))
+    _, _, points = expected_frame(tf.stack([side, side]))
+    return tf.stack([tf.math.real(points) + left, tf.math.imag(points) + top], axis=-1)
+
+
+def _squares(boxes, margin):
+    """Left, top and side of what is cut out around boxes (…, 4): float64 (…, 3), whole pixels."""
+    boxes = tf.cast(boxes, tf.float64)
+    side = tf.reduce_max(boxes[..., 2:], axis=-1, keepdims=True) * (1 + 2 * margin)
+    corner = boxes[..., :2] + boxes[..., 2:] / 2 - side / 2
+    return tf.maximum(tf.round(tf.concat([corner, side], -1)), [-np.inf, -np.inf, 1])

@@ -30,10 +30,43 @@ def write_atomically(path, write):
         raise
 
 
+def write_text(path, text):
+    """Writes a text as UTF-8, atomically."""
+    write_atomically(path, lambda file: file.write(text.encode("utf-8")))
+
+
 def write_json(path, value):
     """Writes a value as indented JSON, atomically."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode("utf-8")))
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_folder(path, write):
+    """Makes a folder that, seen by others, is there with all its files or not at all.
+
+    Args:
+        path: the folder, which must not be there.
+        write: function that is called with a path to make the folder at. Its name begins with a
+            dot, beside where the folder belongs.
+
+    Raises:
+        FileExistsError: if the folder is there; it is left as it is.
+    """
+    parent, name = os.path.split(os.path.abspath(path))
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{name}.", suffix=".partial") as made:
+        temporary = os.path.join(made, name)
+        write(temporary)
+        for folder, _, files in os.walk(temporary, topdown=False):
+            for each in [*(os.path.join(folder, file) for file in files), folder]:
+                handle = os.open(each, os.O_RDONLY)
+                os.fsync(handle)
+                os.close(handle)
+        try:
+            # Fails for a folder with something in it.
+            os.rename(temporary, path)
+        except OSError as error:
+            if not os.path.exists(path):
+                raise
+            raise FileExistsError(f"{path} is there already.") from error
 
 
 def read_json(path):

@@ -181,6 +181,15 @@ def _gif_pixels(content):
     return tf.where(whole, pixels, -1)
 
 
+def reason_of(error):
+    """What a `tf.errors.OpError` of reading an image says is wrong, without where in its graph."""
+    message = error.message.rpartition("}}")[2].partition("[Op:")[0]
+    # "Expected … to be true. Summarized data: b'reason'"
+    message = message.rpartition("Summarized data: b")[2].strip().strip("'\"")
+    message = " ".join(message.split())
+    return (message[:200] or "no image").rstrip(".")
+
+
 def _refuse(condition, reason):
     return tf.debugging.Assert(~condition, [reason])
 

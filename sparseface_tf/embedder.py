@@ -11,9 +11,11 @@ import keras
 
 from pipelines.files import read_json
 from pipelines.regions import TABLE, Region, read_regions
+from pipelines.text import read_lines
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
-from sparseface_tf.experiment import SETTINGS
-from sparseface_tf.export.litert import METADATA, LiteRTNetwork
+from sparseface_tf.experiment import HELD_OUT, SETTINGS
+from sparseface_tf.export.saved_model import reading
+from sparseface_tf.export.tflite.litert import METADATA, LiteRTNetwork
 
 MODEL, TFLITE = "model.keras", "model.tflite"
 
@@ -23,10 +25,10 @@ class Embedder:
     """A network that turns a region of the face into a feature.
 
     Attributes:
-        path: the model's file.
+        path: the model's file, or the folder of a SavedModel.
         region: the `Region` that it sees, at the size of its input.
-        network: Keras model, or `LiteRTNetwork` for a TFLite file, (n, height, width, channels) ->
-            (n, features).
+        network: Keras model, `LiteRTNetwork` for a TFLite file, or `SavedModelNetwork`, (n, height,
+            width, channels) -> (n, features).
         key: names the content, hexadecimal: another network, or another region, has another key.
     """
 
@@ -41,9 +43,10 @@ def open_embedder(path, region="", regions=""):
 
     Args:
         path: a `.keras` file; a folder with model.keras in it, such as a stage's; a run of
-            train.py, of which the last finished stage is taken; or a `.tflite` file that export.py
-            wrote, or its folder.
-        region: name of the region that it sees. Default: the one that a `.tflite` file says, the
+            train.py, of which the last finished stage is taken; a `.tflite` file that export.py
+            wrote, or its folder; or a SavedModel that it wrote, the folder of a version or that of
+            all versions, of which the highest is taken.
+        region: name of the region that it sees. Default: the one that an exported file says, the
             one of the run that the model lies in, or "face" for a model that lies in no run.
         regions: table of regions; default: `pipelines/regions.csv`.
 
@@ -87,11 +90,15 @@ def find_model(path):
     for name in (MODEL, TFLITE):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
+    version = reading.find_version(path)
+    if version:
+        return version
     stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
     if stages:
         return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
     raise FileNotFoundError(
-        f"No model {path}: give a .keras or .tflite file, a stage's folder or a run's folder."
+        f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a "
+        "run's folder."
     )
 
 
@@ -104,16 +111,50 @@ def run_of(path):
     return None
 
 
+def held_out_by_run(path):
+    """Names of the people that the run of train.py that a model's file lies in held out, a list.
+
+    Raises:
+        ValueError: if it lies in no run, or in one that does not say.
+    """
+    run = run_of(path)
+    names = run and os.path.join(run, HELD_OUT)
+    if not run or not os.path.exists(names):
+        raise ValueError(
+            f"--identities asks what the run of {path} held out, and that lies in no run that says "
+            "so."
+        )
+    return read_names(names)
+
+
+def read_names(path):
+    """Names of people in a file, one a line, such as a run's held_out.txt: a list."""
+    return [line for _, line in read_lines(path, "list of identities")]
+
+
 def _open(path):
     """The network in a file, and the `Region` that the file says it sees, or None."""
+    if os.path.isdir(path):
+        return _open_saved_model(path)
     return _open_tflite(path) if path.endswith(".tflite") else (_load(path), None)
+
+
+def _open_saved_model(path):
+    try:
+        about = reading.metadata(path)
+        network = reading.SavedModelNetwork(path)
+        return network, _region(about["region"]) if about else None
+    # TensorFlow raises errors of many kinds for broken files.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        raise ValueError(f"{path} is not a SavedModel to use: {reason[:200]}") from None
 
 
 def _open_tflite(path):
     try:
         # With LiteRT's schema, which is an extra.
-        from sparseface_tf.export.flatbuffer import File
-        from sparseface_tf.export.inspection import check_sparse
+        from sparseface_tf.export.tflite.flatbuffer import File
+        from sparseface_tf.export.tflite.inspection import check_sparse
     except ModuleNotFoundError as error:
         if error.name != "ai_edge_litert":
             raise
@@ -154,7 +195,9 @@ def _region_of_run(path):
     run = run_of(path)
     if run is None:
         return None
-    return _region(read_json(os.path.join(run, SETTINGS))["regions"])
+    # Runs were of the whole face before there were regions.
+    fields = read_json(os.path.join(run, SETTINGS)).get("regions")
+    return fields and _region(fields)
 
 
 def _region(fields):
@@ -168,8 +211,11 @@ def _size(shape):
 
 
 def _key(path, region):
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read())
+    if os.path.isdir(path):
+        digest = reading.digest(path)
+    else:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read())
     # The name and the source of a region change nothing in what the network sees.
     seen = {k: v for k, v in dataclasses.asdict(region).items() if k not in ("name", "source")}
     digest.update(json.dumps(seen, sort_keys=True).encode())

@@ -15,16 +15,14 @@ from pipelines.files import read_json, write_atomically, write_json
 from pipelines.names import MissingImages
 from pipelines.sources import open_faces
 from pipelines.subset import Subset
-from pipelines.text import read_lines
 from sparseface_tf.command_line import setting
 from sparseface_tf.cosine import Cosine
-from sparseface_tf.embedder import run_of
+from sparseface_tf.embedder import held_out_by_run
 from sparseface_tf.embeddings import Faces, FeatureCache
 from sparseface_tf.evaluation import plots, tables
 from sparseface_tf.evaluation.page import write_page
 from sparseface_tf.evaluation.protocols import PROTOCOLS, Place
 from sparseface_tf.evaluation.section import Section
-from sparseface_tf.experiment import HELD_OUT
 from sparseface_tf.joint_bayesian import JointBayesian
 from sparseface_tf.systems import FLIPS, open_systems
 
@@ -212,7 +210,7 @@ class Evaluator:
         if evaluation.train_data != "synthetic":
             source = check_images(source, bad_images, exclude=evaluation.exclude)
         if evaluation.identities != "all":
-            held_out = self._held_out()
+            held_out = held_out_by_run(self.systems[0].members[0].path)
             held = np.isin([source.identities[i] for i in source.labels], held_out)
             wanted = held if evaluation.identities == "held_out" else ~held
             if not held.any() or not wanted.any():
@@ -223,18 +221,6 @@ class Evaluator:
                 )
             source = Subset(source, np.flatnonzero(wanted))
         return Faces(source, "training faces")
-
-    def _held_out(self):
-        """Names of the identities that the first model's run held out."""
-        path = self.systems[0].members[0].path
-        run = run_of(path)
-        held_out = run and os.path.join(run, HELD_OUT)
-        if not run or not os.path.exists(held_out):
-            raise ValueError(
-                f"--identities={self.evaluation.identities} asks what the run of {path} held out, "
-                "and that lies in no run that says so."
-            )
-        return [line for _, line in read_lines(held_out, "list of identities")]
 
     def run(self):
         """Embeds, scores, and writes the report.

@@ -112,6 +112,10 @@ class RunData:
             + (f", and {len(self.classified[0])} of theirs" if self.classified else "")
         )
 
+    def numbers(self):
+        """How much there is to train on: dict of "images" and "identities"."""
+        return {"images": len(self.training), "identities": len(self.training.identities)}
+
     def pair_batches(self, step, ordered=None):
         """Mini-batches of pairs from a step of the run on, see `pipelines.batches.pair_batches`."""
         return pair_batches(

@@ -370,6 +370,7 @@ class Stages:
         metrics = {
             "stage": number,
             "name": " ".join(self.experiment.sparsify[:number]) or "dense",
+            "training": self.data.numbers(),
             **self.trained,
             **report.parameters(self.network, self.experiment.layers()),
         }

@@ -225,7 +225,7 @@ def test_half_a_network_is_a_plain_model(tmp_path):
 
 def test_half_a_network_is_exported(tmp_path):
     from sparseface_tf.export.exporter import TFLiteExporter
-    from sparseface_tf.export.litert import LiteRTNetwork
+    from sparseface_tf.export.tflite.litert import LiteRTNetwork
     from sparseface_tf.export.settings import Export
 
     model = baseline_network((56, 48, 3), 0.125, study=True, normalization=True)

@@ -194,7 +194,7 @@ def test_models_of_a_run(tmp_path):
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        (["nowhere"], FileNotFoundError, "No model .*nowhere: give a .keras file"),
+        (["nowhere"], FileNotFoundError, "No model .*nowhere: give a .keras"),
         (["text.keras"], ValueError, "text.keras is not a Keras model"),
         (["model.keras", "face_grey"], ValueError, "takes images of 28 x 24 x 3, the region face_grey"),
         (["model.keras", "tail"], ValueError, "no region tail; there are face"),

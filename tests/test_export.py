@@ -9,45 +9,23 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from published import lfw_set, pictures
+from sparse_networks import mask, small_network
 
 from pipelines.regions import read_regions
 from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export import exporter, forms, litert, lowering, parity, tflite
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.inspection import sparse_weights
+from sparseface_tf.export import parity
+from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.settings import Export
-from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.export.tflite import build, exporter, forms, litert, lowering
+from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.export.tflite.inspection import sparse_weights
+from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.mobilefacenet import mobilefacenet
 
 ROOT = pathlib.Path(__file__).parent.parent
-
-
-def mask(generator, shape, density, block):
-    """Keeps a share of the blocks along the inputs."""
-    blocks = generator.random((*shape[:-2], -(-shape[-2] // block), shape[-1])) < density
-    return np.repeat(blocks, block, -2)[..., : shape[-2], :]
-
-
-def small_network(density=0.2, block=4):
-    """All kinds of layers, on the whole face 24 pixels wide."""
-    generator = np.random.default_rng(0)
-    image = keras.Input((28, 24, 3))
-    x = MaskedConv2D(8, 3, strides=2, activation="relu", name="1a")(image)
-    x = MaskedConv2D(8, 3, padding="same", name="1b", use_bias=False)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.MaxPooling2D(2)(keras.layers.ReLU()(x))
-    x = MaskedLocallyConnected2D(12, 3, name="5a")(x)
-    x = keras.layers.Dropout(0.5)(keras.layers.ReLU()(x))
-    x = MaskedDense(16, name="f-1")(keras.layers.Flatten()(x))
-    model = keras.Model(image, x)
-    for name in ("1b", "5a", "f-1"):
-        layer = model.get_layer(name)
-        layer.assign_mask(mask(generator, layer.kernel.shape, density, block))
-        if layer.use_bias:
-            layer.bias.assign(generator.standard_normal(layer.bias.shape))
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +40,8 @@ def saved(tmp_path_factory):
 def export(model, output, **changes):
     """Runs an export in this process; returns what it wrote."""
     values = dict(parity_images=6, calibration_images=6, compare=False, seconds=0.01)
-    one = exporter.TFLiteExporter(Export(model=str(model), output=str(output), **(values | changes)))
+    settings = Export(model=str(model), output=str(output), **(values | changes))
+    one = exporter.TFLiteExporter(settings)
     one.prepare()
     return one.run()
 
@@ -131,7 +110,7 @@ def layers():
 )
 def test_litert_computes_every_form(layers, which, lowered, storage):
     layer = layers[which]
-    content = tflite.alone(layer, forms.Form(lowered, storage, 0, 0.0))
+    content = build.alone(layer, forms.Form(lowered, storage, 0, 0.0))
     assert bool(sparse_weights(File(content))) == (storage != "dense")
     x = np.random.default_rng(1).standard_normal((3, *layer.input.shape[1:])).astype(np.float32)
     network = litert.LiteRTNetwork(content)
@@ -171,7 +150,7 @@ def test_layers_without_weights_or_without_zeros_are_dense():
 def test_sizes_are_foretold(layers):
     for layer in layers:
         for form in forms.possible_forms(layer)[0]:
-            file = File(tflite.alone(layer, form))
+            file = File(build.alone(layer, form))
             stored = sum(encoded.size for encoded in sparse_weights(file).values())
             assert stored == (form.size if form.storage != "dense" else 0)
 
@@ -187,7 +166,7 @@ def test_in_float32(saved):
     half.set_weights(model.get_weights())
     x = np.random.default_rng(0).standard_normal((2, 28, 24, 3)).astype(np.float32)
     assert np.abs(half.predict(x, verbose=0).astype(np.float32) - model(x)).max() > 1e-4
-    np.testing.assert_allclose(lowering.in_float32(half)(x), model(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(in_float32(half)(x), model(x), rtol=1e-5, atol=1e-5)
 
 
 # === Export ===
@@ -218,6 +197,8 @@ def test_export(saved, tmp_path, quantization):
     assert report["files"][0]["size"] == (tmp_path / "model.tflite").stat().st_size
     assert report["files"][0]["parity"]["cosine"] > (0.99 if quantization == "int8" else 0.999)
     assert sum(report["bytes"].values()) == report["files"][0]["size"]
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert f"quantization: {quantization}" in card and "One signature for [LiteRT]" in card
     assert "FULLY_CONNECTED, one, 1x4 blocks" in (tmp_path / "report.md").read_text()
 
     # The file names its region, and embeds like the network.
@@ -251,8 +232,8 @@ def test_what_does_not_compute_the_same_leaves_no_file(saved, tmp_path, monkeypa
         matrix.data = matrix.data[::-1].copy()
         return encode(matrix, block, shape)
 
-    encode = tflite.encode
-    monkeypatch.setattr(tflite, "encode", misplaced)
+    encode = build.encode
+    monkeypatch.setattr(build, "encode", misplaced)
     with pytest.raises(ValueError, match="Nothing is written, .*cosine 0"):
         export(saved, tmp_path)
     assert not [*tmp_path.iterdir()]
@@ -278,7 +259,7 @@ def test_a_file_that_litert_refuses():
         (dict(model=""), "No network: give --model"),
         (dict(output=""), "give --output=saved_models/NAME"),
         (dict(quantization="int4"), "--quantization=int4: choose from none, float16, dynamic, int8"),
-        (dict(format="onnx"), "--format=onnx: choose from tflite"),
+        (dict(format="onnx"), "--format=onnx: choose from tflite, saved_model"),
         (dict(input="int8"), "--input=int8: choose from float32, uint8"),
         (dict(parity_images=0), "--parity_images must be 1 or more"),
         (dict(min_cosine=2.0), "--min_cosine is a cosine"),

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 import scipy.sparse
 import tensorflow as tf
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sparseface_tf.export.encoding import count_blocks, decode, encode
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.inspection import check_sparse, sizes, sparse_weights
 from sparseface_tf.export.layer import Layer
-from sparseface_tf.export.litert import run_in_child
-from sparseface_tf.export.theory import least_bytes
+from sparseface_tf.export.tflite.encoding import count_blocks, decode, encode
+from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.export.tflite.inspection import check_sparse, sizes, sparse_weights
+from sparseface_tf.export.tflite.litert import run_in_child
+from sparseface_tf.export.tflite.theory import least_bytes
 
 
 def sparse_array(generator, shape, density, block, dtype=np.float32):

@@ -59,6 +59,7 @@ def test_every_stage_leaves_its_results(finished):
                 assert count["kept"] == kernel.size
             kept += count["kept"]
         assert metrics["parameters_kept"] == kept
+        assert 0 < metrics["training"]["identities"] < metrics["training"]["images"]
         assert metrics["compression_ratio"] == kept / metrics["parameters"]
         assert 0 <= metrics["verification"]["held_out"]["accuracy"] <= 1
         assert metrics["last"]["step"] == metrics["steps"] == (4 if number else 5)

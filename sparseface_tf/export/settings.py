@@ -3,9 +3,22 @@
 import dataclasses
 
 from sparseface_tf.command_line import setting
-from sparseface_tf.export.quantisation import QUANTIZATIONS
+from sparseface_tf.recognition.scoring import FILE, SCORERS
 
-FORMATS = ("tflite",)
+# With the settings that only this format reads.
+FORMATS = {
+    "tflite": (
+        "quantization",
+        "input",
+        "forms",
+        "calibration_data",
+        "calibration_images",
+        "compare",
+        "seconds",
+    ),
+    "saved_model": ("version", "recognition", "scorer", "warmup"),
+}
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 FORMS = ("estimated", "measured")
 INPUTS = ("float32", "uint8")
 # Mean cosine between the features of file and network. In float32 and float16 nothing but rounding
@@ -29,6 +42,21 @@ class Export:
         "", "Region that the network sees. Default: that of the run that it lies in, or 'face'."
     )
     regions: str = setting("", "Table of the regions, CSV. Default: pipelines/regions.csv.")
+
+    # SavedModel
+    version: int = setting(0, "Number of its folder in --output. Default: the next one.")
+    recognition: str = setting(
+        "",
+        "What recognize.py calibrate wrote, for the scores of pairs. Default: "
+        f"{FILE} beside the model's file, if it is there.",
+    )
+    scorer: str = setting(
+        "",
+        f"Of pairs: {' or '.join(SCORERS)}. Default: Joint Bayesian, if --recognition has it.",
+    )
+    warmup: int = setting(
+        4, "Warm-up requests to each signature, for TensorFlow Serving; 0 writes none."
+    )
 
     # TFLite
     quantization: str = setting(
@@ -78,21 +106,33 @@ class Export:
             raise ValueError("No network: give --model=PATH.")
         if not self.output:
             raise ValueError("No place for the export: give --output=saved_models/NAME.")
+        self._check_choices("format", FORMATS)
+        for other, names in FORMATS.items():
+            for name in names:
+                given = getattr(self, name) != type(self).__dataclass_fields__[name].default
+                if other != self.format and given:
+                    raise ValueError(f"--{name} is for --format={other}: leave it out.")
         for name, choices in (
-            ("format", FORMATS),
+            ("scorer", ("", *SCORERS)),
             ("quantization", QUANTIZATIONS),
             ("input", INPUTS),
             ("forms", FORMS),
         ):
-            given = getattr(self, name)
-            if given not in choices:
-                raise ValueError(f"--{name}={given}: choose from {', '.join(choices)}.")
+            self._check_choices(name, choices)
         if not 0 < self.at_width <= 1:
             raise ValueError(f"--at_width is a share of the channels, up to 1, got {self.at_width}.")
         for name in ("calibration_images", "parity_images"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} must be 1 or more, got {getattr(self, name)}.")
+        for name in ("version", "warmup"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name} must be 0 or more, got {getattr(self, name)}.")
         if not -1 <= self.min_cosine <= 1:
             raise ValueError(f"--min_cosine is a cosine, up to 1, got {self.min_cosine}.")
         if self.seconds <= 0:
             raise ValueError(f"--seconds must be above 0, got {self.seconds}.")
+
+    def _check_choices(self, name, choices):
+        given = getattr(self, name)
+        if given not in choices:
+            raise ValueError(f"--{name}={given}: choose from {', '.join(filter(None, choices))}.")

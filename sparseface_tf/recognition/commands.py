@@ -190,12 +190,15 @@ class Recogniser:
             found.append((photo, faces, chosen, feature))
         score = float(scores.scorer.score_pairs(found[0][3], found[1][3])[0])
         probability, same = float(scores.calibration.probability(score)), score >= threshold
+        verdict = "The same person" if same else "Different people"
+        if not same and probability >= 0.5:  # likelier than not, and still not enough
+            verdict = "Perhaps the same person"
         print(
-            f"{'The same person' if same else 'Different people'}: {_percent(probability)}, score "
-            f"{score:.3f} ({name}), threshold {threshold:.3f} at {_rate(self.settings.far, measured)}."
+            f"{verdict}: {_percent(probability)}, score {score:.3f} ({name}), threshold "
+            f"{threshold:.3f} at {_rate(self.settings.far, measured)}."
         )
         if self.settings.save:
-            verdict = f"{'same' if same else 'different'}, {_percent(probability)}"
+            verdict = f"{verdict.lower()}, {_percent(probability)}"
             pictures = [
                 annotation.annotated(photo.image, [faces[chosen]], [verdict], [same])
                 for photo, faces, chosen, _ in found

@@ -9,11 +9,9 @@ from pipelines.checking import check_images
 from pipelines.pairs_file import read_pairs
 from pipelines.sources import open_faces
 from pipelines.subset import Subset, cap_images
-from pipelines.text import read_lines
 from sparseface_tf.cosine import Cosine
-from sparseface_tf.embedder import run_of
+from sparseface_tf.embedder import held_out_by_run, read_names
 from sparseface_tf.embeddings import FeatureCache, Faces
-from sparseface_tf.experiment import HELD_OUT
 from sparseface_tf.joint_bayesian import JointBayesian
 from sparseface_tf.recognition.calibration import Calibration
 from sparseface_tf.recognition.pairs import all_pairs, listed_pairs
@@ -54,7 +52,8 @@ def learn_scorings(
     people = _open(data, cache)
     training = _open(train_data, cache) if train_data else None
     if identities != "all":
-        held_out = _held_out(embedder, identities)
+        by_run = identities == "held_out"
+        held_out = held_out_by_run(embedder.path) if by_run else read_names(identities)
         people = _of(people, held_out, True, data)
         training = training and _of(training, held_out, False, train_data)
     if training is not None:
@@ -93,20 +92,6 @@ def _open(name, cache):
     if name == "synthetic":
         return source
     return check_images(source, os.path.join(cache, "bad_images.txt"))
-
-
-def _held_out(embedder, identities):
-    """Names of the people that the network's run held out, or that a file names."""
-    path = identities
-    if identities == "held_out":
-        run = run_of(embedder.path)
-        path = run and os.path.join(run, HELD_OUT)
-        if not run or not os.path.exists(path):
-            raise ValueError(
-                f"--identities=held_out asks what the run of {embedder.path} held out, and that "
-                f"lies in no run that says so: give a run's {HELD_OUT}, --identities=FILE."
-            )
-    return [line for _, line in read_lines(path, "list of identities")]
 
 
 def _of(source, names, wanted, title):

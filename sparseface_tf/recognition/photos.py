@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pipelines.batches import network_input
 from pipelines.detection import Face, main_face, upright_turns
-from pipelines.images import decode
+from pipelines.images import decode, reason_of
 from pipelines.letterbox import letterbox, to_stored
 
 # A photograph's file is read whole; ordinary ones are of some megabytes.
@@ -71,7 +71,7 @@ def open_photo(path):
     try:
         image = decode(tf.constant(content))
     except tf.errors.OpError as error:
-        raise UnusablePhoto(f"{path} cannot be read: {_reason(error)}.") from None
+        raise UnusablePhoto(f"{path} cannot be read: {reason_of(error)}.") from None
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise UnusablePhoto(
@@ -79,14 +79,6 @@ def open_photo(path):
         )
     image = tf.image.rot90(image, upright_turns(io.BytesIO(content)))
     return Photo(path, hashlib.sha256(content).digest(), image.numpy())
-
-
-def _reason(error):
-    """What TensorFlow says is wrong, without where in its graph."""
-    message = error.message.rpartition("}}")[2].partition("[Op:")[0]
-    message = message.rpartition("Summarized data: b")[2].strip().strip("'\"")
-    message = " ".join(message.split())
-    return (message[:200] or "no image").rstrip(".")
 
 
 def open_detector():

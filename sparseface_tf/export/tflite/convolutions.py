@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from sparseface_tf.export.encoding import BLOCK, count_blocks, encode
 from sparseface_tf.export.layer import Layer, mask_hash
-from sparseface_tf.export.lowering import convolutions, weights_name
+from sparseface_tf.export.tflite.encoding import BLOCK, count_blocks, encode
+from sparseface_tf.export.tflite.lowering import convolutions, weights_name
 
 
 def store_convolutions(file, model, sparse, quantization):

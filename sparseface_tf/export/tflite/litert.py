@@ -2,16 +2,15 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
 
+from sparseface_tf.export.child import run_child
+
 # Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
 METADATA = "sparseface_tf"
-WORKER = "sparseface_tf.export.litert_worker"
+WORKER = "sparseface_tf.export.tflite.litert_worker"
 
 
 class LiteRTNetwork:
@@ -110,23 +109,4 @@ def _child(folder, content, job):
     """What the worker prints on a job."""
     with open(os.path.join(folder, "model.tflite"), "wb") as file:
         file.write(content)
-    environment = {
-        **os.environ,
-        # Finds the modules that this process finds, wherever it is started.
-        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
-    }
-    child = subprocess.run(
-        [sys.executable, "-m", WORKER, folder, json.dumps(job)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        raise ValueError(f"LiteRT crashed on the file ({name})")
-    if child.returncode:
-        lines = [line.strip() for line in child.stderr.splitlines() if line.strip()]
-        raise ValueError(f"LiteRT failed on the file: {lines[-1] if lines else 'no message'}")
-    return child.stdout
+    return run_child(WORKER, [folder], job, "LiteRT")

@@ -7,12 +7,14 @@ import platform
 import numpy as np
 from absl import logging
 
-from sparseface_tf.export import lowering, parity, tflite
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.inspection import sizes
-from sparseface_tf.export.litert import run_in_child, time_in_child
-from sparseface_tf.export.profile import profile
-from sparseface_tf.export.theory import least_bytes
+from sparseface_tf.export import parity
+from sparseface_tf.export.network import CENTRE, SCALE, in_float32
+from sparseface_tf.export.tflite.build import build
+from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.export.tflite.inspection import sizes
+from sparseface_tf.export.tflite.litert import run_in_child, time_in_child
+from sparseface_tf.export.tflite.profile import profile
+from sparseface_tf.export.tflite.theory import least_bytes
 from sparseface_tf.mobilefacenet import mobilefacenet
 from sparseface_tf.report import markdown
 
@@ -89,7 +91,7 @@ class Report:
         for title, sparse, quantization in VARIANTS:
             self._add(title, self.network, sparse, quantization, pixels, self.choices, calibration, export)
         peer = mobilefacenet(self.network.input_shape[1:], self.network.output_shape[-1])
-        peer = lowering.in_float32(peer)
+        peer = in_float32(peer)
         for title, quantization in (("float32", "none"), ("int8", "int8")):
             title = f"MobileFaceNet, {title} (untrained)"
             self._add(title, peer, False, quantization, pixels, None, calibration, export)
@@ -102,9 +104,9 @@ class Report:
         if network is not self.network:
             images = self.images
             if pixels:
-                images = ((images - lowering.CENTRE) / lowering.SCALE).astype(np.float32)
+                images = ((images - CENTRE) / SCALE).astype(np.float32)
             expected = network.predict(images, verbose=0)
-        content, layers = tflite.build(
+        content, layers = build(
             network,
             quantization,
             pixels=pixels,

@@ -1,7 +1,7 @@
 """What is in a TFLite file, and whether its sparse weights are of a kind that is computed right."""
 
-from sparseface_tf.export.encoding import BLOCK
-from sparseface_tf.export.flatbuffer import SPARSE_VERSION, schema
+from sparseface_tf.export.tflite.encoding import BLOCK
+from sparseface_tf.export.tflite.flatbuffer import SPARSE_VERSION, schema
 
 _FLOAT = schema.TensorType.FLOAT32
 

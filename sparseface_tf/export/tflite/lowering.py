@@ -3,7 +3,7 @@
 A layer that a converter traces as it trains leaves dense, or as something that no kernel computes
 sparse. Here each becomes a matrix product of its own form, and the product's weights are *inputs*
 of the traced graph: the converter never sees them, so it is done in seconds and in little memory
-however large a layer is, and `tflite.py` puts them into the file as they are to be stored.
+however large a layer is, and `build.py` puts them into the file as they are to be stored.
 """
 
 import keras
@@ -11,34 +11,9 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 
-from sparseface_tf.export.encoding import BLOCK
+from sparseface_tf.export.network import CENTRE, EMBEDDING, IMAGE, SCALE
+from sparseface_tf.export.tflite.encoding import BLOCK
 from sparseface_tf.sparsify.geometry import layer_geometry, layer_kind
-
-IMAGE, EMBEDDING = "image", "embedding"
-# Pixels are (p - CENTRE) / SCALE in training; see pipelines/batches.py.
-CENTRE, SCALE = 127.5, 128.0
-
-
-def in_float32(model):
-    """The same network computing in float32, whatever it was trained in.
-
-    Raises:
-        ValueError: for a model with models as layers.
-    """
-    nested = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
-    if nested:
-        raise ValueError(
-            f"layer '{nested[0]}' is a model itself: give a network without models in it."
-        )
-
-    def copy(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    twin = keras.models.clone_model(model, clone_function=copy)
-    for layer, other in zip(twin.layers, model.layers):
-        for weight, value in zip(layer.weights, other.weights):
-            weight.assign(keras.ops.convert_to_numpy(value))
-    return twin
 
 
 def products(model):

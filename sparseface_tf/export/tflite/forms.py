@@ -5,8 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 
-from sparseface_tf.export.encoding import BLOCK, count_blocks
-from sparseface_tf.export.lowering import matrices
+from sparseface_tf.export.tflite.encoding import BLOCK, count_blocks
+from sparseface_tf.export.tflite.lowering import matrices
 from sparseface_tf.sparsify.geometry import layer_geometry
 
 # Nanoseconds on one core of an x86-64 server with AVX-512, measured by

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from sparseface_tf.export.encoding import Encoded
+from sparseface_tf.export.tflite.encoding import Encoded
 
 # Sparse weights came into FULLY_CONNECTED with its version 8. XNNPACK leaves such an operator to
 # the kernel that knows them, and knows it by this very number.

@@ -7,14 +7,16 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from sparseface_tf.export import forms, lowering
-from sparseface_tf.export.convolutions import store_convolutions
-from sparseface_tf.export.encoding import BLOCK, encode
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.inspection import check_sparse, sparse_weights
 from sparseface_tf.export.layer import Layer, mask_hash
-from sparseface_tf.export.litert import time_in_child
-from sparseface_tf.export.quantisation import quantise
+from sparseface_tf.export.network import EMBEDDING
+from sparseface_tf.export.tflite import forms, lowering
+from sparseface_tf.export.tflite.convolutions import store_convolutions
+from sparseface_tf.export.tflite.encoding import BLOCK, encode
+from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.export.tflite.inspection import check_sparse, sparse_weights
+from sparseface_tf.export.tflite.litert import time_in_child
+from sparseface_tf.export.tflite.quantisation import quantise
+
 
 def build(
     model, quantization="none", *, pixels=False, sparse=True, images=None, choices=None, quiet=False
@@ -22,7 +24,7 @@ def build(
     """Makes the file.
 
     Args:
-        model: network computing in float32, see `lowering.in_float32`.
+        model: network computing in float32, see `in_float32`.
         quantization: see `quantise`.
         pixels: take uint8 pixels, and normalise them inside.
         sparse: False stores every weight, as if there were no masks.
@@ -50,7 +52,7 @@ def build(
         for place, weights in zip(product.names, _stored(product, taken[name])):
             file.bind(place, weights)
     (output,) = file.graph.outputs
-    file.sign(file.inputs(), {lowering.EMBEDDING: output})
+    file.sign(file.inputs(), {EMBEDDING: output})
     content = file.content()
     if quantization != "none":
         say("Quantising: %s.", quantization)
@@ -103,7 +105,7 @@ def alone(layer, form):
     file = File(convert(lowering.trace(model, {model.layers[-1].name: product})))
     for place, weights in zip(product.names, _stored(product, form)):
         file.bind(place, weights)
-    file.sign(file.inputs(), {lowering.EMBEDDING: file.graph.outputs[0]})
+    file.sign(file.inputs(), {EMBEDDING: file.graph.outputs[0]})
     return file.content()
 
 

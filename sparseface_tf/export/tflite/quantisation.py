@@ -11,10 +11,9 @@ import re
 
 import numpy as np
 
-from sparseface_tf.export.flatbuffer import File
-from sparseface_tf.export.lowering import IMAGE
+from sparseface_tf.export.network import IMAGE
+from sparseface_tf.export.tflite.flatbuffer import File
 
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 # Behind a quantised convolution these would force its maps back to float. (PRELU does: the tool
 # does not know it.)
@@ -36,7 +35,7 @@ def quantise(content, quantization, images=None):
     """
     if quantization == "none":
         return content
-    from ai_edge_quantizer import quantizer, qtyping
+    from ai_edge_quantizer import qtyping, quantizer
 
     tool = quantizer.Quantizer(bytearray(content))
     for operator, regex in _touched(File(content), quantization):
