@@ -224,9 +224,9 @@ def test_half_a_network_is_a_plain_model(tmp_path):
 
 
 def test_half_a_network_is_exported(tmp_path):
-    from sparseface_tf.export.exporter import TFLiteExporter
-    from sparseface_tf.export.tflite.litert import LiteRTNetwork
     from sparseface_tf.export.settings import Export
+    from sparseface_tf.export.tflite.exporter import TFLiteExporter
+    from sparseface_tf.export.tflite.litert import LiteRTNetwork
 
     model = baseline_network((56, 48, 3), 0.125, study=True, normalization=True)
     mask = np.random.default_rng(0).random(model.get_layer("f").mask.shape) < 0.1
