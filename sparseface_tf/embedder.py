@@ -1,5 +1,6 @@
 """A trained network with the region of the face that it sees."""
 
+import contextlib
 import dataclasses
 import glob
 import hashlib
@@ -140,14 +141,10 @@ def _open(path):
 
 
 def _open_saved_model(path):
-    try:
+    with _one_line(path, "a SavedModel to use"):
         about = reading.metadata(path)
         network = reading.SavedModelNetwork(path)
         return network, _region(about["region"]) if about else None
-    # TensorFlow raises errors of many kinds for broken files.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or repr(error)
-        raise ValueError(f"{path} is not a SavedModel to use: {reason[:200]}") from None
 
 
 def _open_tflite(path):
@@ -163,24 +160,26 @@ def _open_tflite(path):
         ) from None
     with open(path, "rb") as file:
         content = file.read()
-    try:
+    with _one_line(path, "a TFLite file to use"):
         file = File(content)
         # LiteRT would compute something else, or bring the program down.
         check_sparse(file)
         about = file.metadata(METADATA)
         network = LiteRTNetwork(content)
         return network, _region(about["region"]) if about else None
-    # Reading a broken flatbuffer raises errors of many kinds.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or repr(error)
-        raise ValueError(f"{path} is not a TFLite file to use: {reason[:200]}") from None
 
 
 def _load(path):
-    try:
+    with _one_line(path, "a Keras model"):
         # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    # Keras raises errors of many kinds for files that are something else.
+
+
+@contextlib.contextmanager
+def _one_line(path, kind):
+    """Turns what a broken file raises, errors of many kinds, into one line."""
+    try:
+        yield
     except Exception as error:
         reason = " ".join(str(error).split()) or repr(error)
         if "safe_mode" in reason:
@@ -188,7 +187,7 @@ def _load(path):
                 f"{path} holds code that would run when it is opened, such as a Lambda layer: it "
                 "is refused; give a network of layers alone."
             ) from None
-        raise ValueError(f"{path} is not a Keras model: {reason[:200]}") from None
+        raise ValueError(f"{path} is not {kind}: {reason[:200]}") from None
 
 
 def _region_of_run(path):

@@ -26,7 +26,7 @@ def embed(path, folder):
 
 
 def measure(path, threads, seconds):
-    before = _peak()
+    before = peak_memory()
     interpreter = Interpreter(model_path=path, num_threads=threads)
     interpreter.allocate_tensors()
     generator = np.random.default_rng(0)
@@ -46,11 +46,11 @@ def measure(path, threads, seconds):
         "milliseconds": 1e3 * statistics.median(times),
         "fastest": 1e3 * min(times),
         "runs": len(times),
-        "peak_memory": _peak() - before,
+        "peak_memory": peak_memory() - before,
     }
 
 
-def _peak():
+def peak_memory():
     """The most memory that the process has had, in bytes."""
     try:
         # Linux counts what the process had before it became this program into ru_maxrss.
