@@ -1,11 +1,9 @@
 """The description of one run: every setting of train.py, checked before anything is written."""
 
 import dataclasses
-import fractions
 import hashlib
 import json
 import os
-import re
 
 from pipelines.augmentation import Augmentation
 from pipelines.regions import TABLE, read_regions
@@ -20,14 +18,13 @@ from sparseface_tf.criteria import (
     criterion,
     load_criteria,
 )
+from sparseface_tf.experiment_check import check
 from sparseface_tf.networks import NETWORKS
-from sparseface_tf.supervision import IDENTIFICATION, identification_loss
-
+from sparseface_tf.structure import CHANNELS, stages
+from sparseface_tf.supervision import identification_loss
 
 # Files of a run's folder.
 SETTINGS, HELD_OUT = "experiment.json", "held_out.txt"
-# In place of a layer's name: all layers' channels.
-CHANNELS = "channels"
 
 
 @dataclasses.dataclass
@@ -228,113 +225,7 @@ class Experiment:
 
     def check(self):
         """Raises ValueError, in one line, on the first setting that makes no sense."""
-        if self.network not in NETWORKS:
-            raise ValueError(
-                f"--network must be one of {', '.join(NETWORKS)}, got {self.network!r}."
-            )
-        if self.study and self.network != "baseline":
-            raise ValueError("--study leaves out block 1 of the baseline: drop it or --network.")
-        if self.width < 0:
-            raise ValueError(f"--width must be >= 0, got {self.width}.")
-        self._check_channels()
-        numbers = ("checkpoint_steps", "correlation_images", "correlation_memory")
-        for name in ("pairs", "channel_multiple", *numbers):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be at least 1, got {getattr(self, name)}.")
-        if self.pairs % 2:
-            raise ValueError(f"--pairs must be even, half of them the same, got {self.pairs}.")
-        for name in ("learning_rate", "width_multiplier"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"--{name} must be above 0, got {getattr(self, name)}.")
-        for name in ("lam", "warmup", "finetune", "retrain_finetune", "centre_rate"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}.")
-        if not 0 < self.decay <= 1:
-            raise ValueError(f"--decay must be in (0, 1], got {self.decay}.")
-        if self.training_pairs < 0:
-            raise ValueError(f"--training_pairs must be >= 0, got {self.training_pairs}.")
-        if self.max_images < 0 or self.max_images == 1:
-            raise ValueError(f"--max_images must be 0 or at least 2, got {self.max_images}.")
-        if self.data_service and self.ordered:
-            raise ValueError("--data_service gives batches in any order: add --noordered.")
-        self.augmentation()
-        if self.seed < 0:
-            raise ValueError(f"--seed must be >= 0, got {self.seed}.")
-        if self.held_out <= 0:
-            raise ValueError(f"--held_out must be above 0, got {self.held_out}.")
-        for name in ("lambda_s", "lambda_m", "centre_weight", "prune_threshold"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"--{name} must be >= 0, got {getattr(self, name)}.")
-        for name in ("dropout_5b", "dropout_f", "held_out_images", "beta_1"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be in [0, 1), got {getattr(self, name)}.")
-        if self.block not in (1, 4):
-            raise ValueError(f"--block must be 1 or 4, got {self.block}.")
-        one_shot = [criterion.one_shot for criterion in self.criteria()]
-        if self.from_scratch and not (one_shot and one_shot[-1]):
-            raise ValueError(
-                "--from_scratch gives a sparse stage new weights: it needs a last --sparsify whose "
-                "criterion selects at once."
-            )
-        for name, values in CHOICES.items():
-            if getattr(self, name) not in values:
-                raise ValueError(
-                    f"--{name} must be one of {', '.join(values)}, got {getattr(self, name)!r}."
-                )
-        try:
-            self.identification_loss()
-        except ValueError as error:
-            raise ValueError(f"--identification={self.identification}: {error}") from None
-        if self.margin != "data":
-            try:
-                if float(self.margin) < 0:
-                    raise ValueError
-            except ValueError:
-                message = f"--margin must be 'data' or a number >= 0, got {self.margin!r}."
-                raise ValueError(message) from None
-        if bool(self.steps) == bool(self.epochs):
-            raise ValueError("Give the length of the baseline as --steps or as --epochs.")
-        if self.sparsify and bool(self.retrain_steps) == bool(self.retrain_epochs):
-            raise ValueError("Give the re-trainings' length as --retrain_steps or _epochs.")
-        if min(self.steps, self.epochs, self.retrain_steps, self.retrain_epochs) < 0:
-            raise ValueError("Lengths of stages must not be negative.")
-        if bool(self.test_data) != bool(self.test_pairs) and self.test_data != "lfw":
-            raise ValueError("--test_data and --test_pairs belong together; give both or neither.")
-        if self.exclude and self.data == "synthetic":
-            raise ValueError("--exclude names images of --data, which 'synthetic' has not.")
-
-    def _check_channels(self):
-        """Raises ValueError if what is asked of channels does not go together."""
-        pruned = CHANNELS in [layer for layer, _ in self.stages()]
-        kind = NETWORKS[self.network].normalization
-        if self.normalization and kind != "asked":
-            raise ValueError(
-                f"--normalization is for 'baseline' and 'deepid2plus'; '{self.network}' {kind} has "
-                "normalisations."
-            )
-        for name, asked in (
-            ("prioritise", self.prioritise),
-            ("lambda_s", self.lambda_s),
-            ("lambda_m", self.lambda_m),
-            ("sparsify=channels", pruned),
-        ):
-            if asked and not (self.normalization or self.network == "vgg16"):
-                raise ValueError(
-                    f"--{name} goes by the scales of normalisations: add --normalization, or take "
-                    "--network=vgg16."
-                )
-        widths = self.widths()
-        if len(widths) > 1 and not (pruned and self.freeze):
-            raise ValueError(
-                "--levels are trained once channels are pruned and normalisations frozen: add "
-                "--sparsify=channels, and leave --freeze."
-            )
-        if pruned and self.from_scratch:
-            raise ValueError("--from_scratch is for masks only: drop it or --sparsify=channels.")
-        if pruned and self.channel_multiple % self.block:
-            raise ValueError(
-                f"--block={self.block} keeps runs of channels: give a --channel_multiple of it."
-            )
+        check(self)
 
     def widths(self):
         """The widths of --levels, from 1 down, floats.
@@ -419,45 +310,8 @@ class Experiment:
         return layers[2:] if self.study else layers
 
     def stages(self):
-        """The (layer, S) of every re-training, first stage first.
-
-        Returns:
-            List of (layer name, `fractions.Fraction` kept); `CHANNELS` stands for all layers'
-            channels, with None where the threshold says how many.
-
-        Raises:
-            ValueError: for an unknown layer, a layer that stands twice, or S outside (0, 1].
-        """
-        layers = self.layers()
-        found = []
-        for text in self.sparsify:
-            if text.strip().partition(":")[0] == CHANNELS:
-                if CHANNELS in [layer for layer, _ in found]:
-                    raise ValueError(f"--sparsify={text}: channels are pruned twice.")
-                found.append((CHANNELS, None))
-                continue
-            match = _STAGE.fullmatch(text.strip())
-            if not match:
-                raise ValueError(
-                    f"--sparsify={text}: expected S-LAYER or S-LAYER:CRITERION, such as 1/256-f."
-                )
-            try:
-                kept = fractions.Fraction(match[1])
-            except (ValueError, ZeroDivisionError):
-                raise ValueError(f"--sparsify={text}: '{match[1]}' is not a number.") from None
-            if not 0 < kept <= 1:
-                raise ValueError(
-                    f"--sparsify={text}: S is the fraction of weights kept, in (0, 1]; got {kept}."
-                )
-            if match[2] not in (*layers, CHANNELS):
-                raise ValueError(
-                    f"--sparsify={text}: no layer '{match[2]}'; choose from "
-                    f"{', '.join((*layers, CHANNELS))}."
-                )
-            if match[2] in [layer for layer, _ in found]:
-                raise ValueError(f"--sparsify={text}: layer {match[2]} is sparsified twice.")
-            found.append((match[2], kept))
-        return found
+        """The (layer, S) of every re-training, first stage first, see `structure.stages`."""
+        return stages(self.sparsify, self.layers())
 
     def criteria(self):
         """The criterion of every re-training, first stage first, a list of `Criterion`.
@@ -552,14 +406,3 @@ class Experiment:
         if os.listdir(self.output):
             raise ValueError(f"{self.output} is not empty and holds no run: choose another.")
         write_json(path, self.description())
-
-
-# S-LAYER or S-LAYER:CRITERION
-_STAGE = re.compile(r"([0-9./eE-]+)-(\w+)(?::(.+))?")
-CHOICES = {
-    "sampling": ("images", "identities"),
-    "identification": IDENTIFICATION,
-    "optimizer": ("adamw", "sgd"),
-    "schedule": ("cosine", "smooth"),
-    "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
-}

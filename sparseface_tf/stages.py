@@ -3,7 +3,6 @@
 A stage may prune channels of all layers instead, and train at several widths from then on.
 """
 
-import dataclasses
 import os
 import shutil
 
@@ -12,16 +11,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from pipelines.batches import image_batches, served
+from pipelines.batches import served
 from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf import counts, report
 from sparseface_tf.callbacks import CheckpointCallback, LogCallback, MarginCallback
 from sparseface_tf.channels import at_width, sliced
 from sparseface_tf.channels.levels import at_levels
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
-from sparseface_tf.cosine import cosine_similarity
-from sparseface_tf.experiment import CHANNELS
-from sparseface_tf.nearest_centre import NearestCentre
 from sparseface_tf.networks import build_network
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.run_data import RunData
@@ -34,8 +30,9 @@ from sparseface_tf.sparsify import (
     output_positions,
     save_masks,
 )
+from sparseface_tf.stage_accuracy import tested
+from sparseface_tf.structure import CHANNELS
 from sparseface_tf.supervision import signals, supervise, targets
-from sparseface_tf.verification import embed, right_decisions, verification_accuracy
 
 
 class Stages:
@@ -408,7 +405,7 @@ class Stages:
             }
         if not self.experiment.retrains(number) and number:
             metrics["from_scratch"] = True
-        metrics.update(self._tested(self.network, self.model, self._path(number, "scores.npz")))
+        metrics.update(tested(self.data, self.network, self.model, self._path(number, "scores.npz")))
         for width in self._widths(number)[1:]:
             metrics.setdefault("levels", {})[f"{width:g}"] = self._at_width(number, width)
         self.network.save(self._path(number, "model.keras"))
@@ -427,63 +424,12 @@ class Stages:
             at_width(each, width, self.experiment.channel_multiple)
             for each in (self.network, self.model)
         )
+        path = self._path(number, f"scores_at_{100 * width:g}.npz")
         return {
             **report.parameters(network, self.experiment.layers()),
             "multiply_adds": counts.total(counts.count(network)).multiply_adds,
-            **self._tested(network, model, self._path(number, f"scores_at_{100 * width:g}.npz")),
+            **tested(self.data, network, model, path),
         }
-
-    def _tested(self, network, model, path):
-        """What a network is good for: a part of a stage's metrics.
-
-        Args:
-            network: from images to features.
-            model: the same with its supervision.
-            path: where the scores of the pairs go.
-        """
-        verification, pairs = {}, {}
-        for name, (faces, images, same, folds) in self.data.tests.items():
-            scores = self._scores(network, name, faces, images)
-            verified = verification_accuracy(scores, same, folds)
-            verification[name] = dataclasses.asdict(verified)
-            values = {
-                "scores": scores.astype(np.float32),
-                "right": right_decisions(scores, same, folds, verified.thresholds),
-                "same": same,
-                "folds": folds,
-                "identities": faces.labels[images],
-            }
-            pairs.update({f"{name}/{key}": value for key, value in values.items()})
-        write_atomically(path, lambda file: np.savez_compressed(file, **pairs))
-        tested = {"verification": verification}
-        if self.data.classified:
-            tested["classification"] = self._classification(network, model)
-        return tested
-
-    def _classification(self, network, model):
-        """Shares of the held-out images of training identities that are told right."""
-        faces, identities = self.data.classified
-        batches = image_batches(faces, region=self.data.region)
-        classifier = keras.Model(model.input, model.get_layer("f_identity").output)
-        told = embed(classifier, batches, "classification").argmax(axis=1)
-        trained = image_batches(self.data.training, region=self.data.region)
-        centres = NearestCentre().fit(embed(network, trained, "centres"), self.data.training.labels)
-        nearest = centres.predict(embed(network, batches, "nearest centres"))
-        return {
-            "images": len(identities),
-            "accuracy": float(np.mean(told == identities)),
-            "nearest_centre": float(np.mean(nearest == identities)),
-        }
-
-    def _scores(self, network, name, faces, pairs):
-        """Cosines of pairs, float (n,), of features summed over an image and its mirror."""
-        used, pairs = np.unique(pairs, return_inverse=True)
-        pairs = pairs.reshape(-1, 2)
-        features = 0
-        for mirrored in (False, True):
-            batches = image_batches(faces, used, batch=256, region=self.data.region, mirrored=mirrored)
-            features = features + embed(network, batches, f"embedding {name}")
-        return cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
 
 
 def _contact_sheet(images, columns=16):

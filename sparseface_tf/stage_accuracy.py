@@ -1,0 +1,72 @@
+"""What a stage's network is good for: verification, and classification of held-out images."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from pipelines.batches import image_batches
+from pipelines.files import write_atomically
+from sparseface_tf.cosine import cosine_similarity
+from sparseface_tf.nearest_centre import NearestCentre
+from sparseface_tf.verification import embed, right_decisions, verification_accuracy
+
+
+def tested(data, network, model, path):
+    """What a network is good for: a part of a stage's metrics.
+
+    Args:
+        data: `RunData`.
+        network: from images to features.
+        model: the same with its supervision.
+        path: where the scores of the pairs go, .npz.
+
+    Returns:
+        Dict: "verification", a dict for each list of pairs; "classification" with
+        --held_out_images.
+    """
+    verification, pairs = {}, {}
+    for name, (faces, images, same, folds) in data.tests.items():
+        scores = _scores(data, network, name, faces, images)
+        verified = verification_accuracy(scores, same, folds)
+        verification[name] = dataclasses.asdict(verified)
+        values = {
+            "scores": scores.astype(np.float32),
+            "right": right_decisions(scores, same, folds, verified.thresholds),
+            "same": same,
+            "folds": folds,
+            "identities": faces.labels[images],
+        }
+        pairs.update({f"{name}/{key}": value for key, value in values.items()})
+    write_atomically(path, lambda file: np.savez_compressed(file, **pairs))
+    found = {"verification": verification}
+    if data.classified:
+        found["classification"] = _classification(data, network, model)
+    return found
+
+
+def _classification(data, network, model):
+    """Shares of the held-out images of training identities that are told right."""
+    faces, identities = data.classified
+    batches = image_batches(faces, region=data.region)
+    classifier = keras.Model(model.input, model.get_layer("f_identity").output)
+    told = embed(classifier, batches, "classification").argmax(axis=1)
+    trained = image_batches(data.training, region=data.region)
+    centres = NearestCentre().fit(embed(network, trained, "centres"), data.training.labels)
+    nearest = centres.predict(embed(network, batches, "nearest centres"))
+    return {
+        "images": len(identities),
+        "accuracy": float(np.mean(told == identities)),
+        "nearest_centre": float(np.mean(nearest == identities)),
+    }
+
+
+def _scores(data, network, name, faces, pairs):
+    """Cosines of pairs, float (n,), of features summed over an image and its mirror."""
+    used, pairs = np.unique(pairs, return_inverse=True)
+    pairs = pairs.reshape(-1, 2)
+    features = 0
+    for mirrored in (False, True):
+        batches = image_batches(faces, used, batch=256, region=data.region, mirrored=mirrored)
+        features = features + embed(network, batches, f"embedding {name}")
+    return cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])
