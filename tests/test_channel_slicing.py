@@ -1,11 +1,15 @@
 """Networks without some of their channels."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.files import write_json
+from pipelines.regions import TABLE, read_regions
 from sparseface_tf.channels import at_width, prefixes, sliced
 from sparseface_tf.channels.width import normalisations
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
@@ -224,6 +228,7 @@ def test_half_a_network_is_a_plain_model(tmp_path):
 
 
 def test_half_a_network_is_exported(tmp_path):
+    from sparseface_tf.export.card import training_facts
     from sparseface_tf.export.settings import Export
     from sparseface_tf.export.tflite.exporter import TFLiteExporter
     from sparseface_tf.export.tflite.litert import LiteRTNetwork
@@ -232,6 +237,15 @@ def test_half_a_network_is_exported(tmp_path):
     mask = np.random.default_rng(0).random(model.get_layer("f").mask.shape) < 0.1
     model.get_layer("f").assign_mask(mask)
     model.save(tmp_path / "model.keras")
+    # As the run that it lies in rounded the channels when it trained at half the width.
+    region = read_regions(TABLE)["face"].scaled(48)
+    settings = {"channel_multiple": 8, "regions": dataclasses.asdict(region), "pairs": 64, "seed": 0}
+    settings |= {"data": "set", "test_data": "lfw", "criterion": "correlation"}
+    write_json(tmp_path / "experiment.json", settings)
+    verified = {"accuracy": 0.75, "standard_error": 0.01}
+    level = {"parameters": 9, "parameters_kept": 7, "verification": {"held_out": verified}}
+    result = {"stage": 1, "name": "channels", "steps": 3, "levels": {"0.5": level}}
+    write_json(tmp_path / "metrics.json", result)
     export = Export(
         model=str(tmp_path / "model.keras"),
         output=str(tmp_path / "half"),
@@ -245,8 +259,13 @@ def test_half_a_network_is_exported(tmp_path):
     with open(exporter.run(), "rb") as file:
         network = LiteRTNetwork(file.read())
     x = np.random.default_rng(0).normal(size=(2, 56, 48, 3)).astype("float32")
-    expected = outputs(at_width(model, 0.5), x)
+    expected = outputs(at_width(model, 0.5, 8), x)
     np.testing.assert_allclose(network.predict_on_batch(x), expected, rtol=1e-3, atol=1e-4)
+    card = (tmp_path / "half" / "MODEL_CARD.md").read_text()
+    assert "channels: the first 0.5 of each layer's" in card
+    assert "weights kept: 7 of 9" in card and "0.7500" in card
+    facts = training_facts(str(tmp_path / "model.keras"), 0.25)
+    assert facts["accuracy"] == "not measured at this width" and "weights kept" not in facts
     for share in (0.0, 1.5):
         export.at_width = share
         with pytest.raises(ValueError, match="--at_width is a share"):

@@ -93,11 +93,12 @@ def layer_rows(network):
     return rows
 
 
-def training_facts(path):
+def training_facts(path, width=1.0):
     """What the run of train.py that a model lies in says of itself.
 
     Args:
         path: the model's file.
+        width: share of the channels that is exported.
 
     Returns:
         Dict of strings; empty if it lies in no run.
@@ -120,6 +121,11 @@ def training_facts(path):
     if "training" in result:
         facts["trained on"] = "{images:,} images of {identities:,} people".format(**result["training"])
     facts["seed"] = str(settings["seed"])
+    if width < 1:
+        # What was measured at other widths says nothing about this one.
+        result = result.get("levels", {}).get(f"{width:g}")
+        if result is None:
+            return {**facts, "accuracy": "not measured at this width"}
     facts["weights kept"] = f"{result['parameters_kept']:,} of {result['parameters']:,}"
     for test in result["verification"]:
         of = f" of {source_name(settings['test_data'])}" if test == "test" else ""

@@ -2,12 +2,15 @@
 
 import contextlib
 import dataclasses
+import os
 
 import keras
 import numpy as np
 
+from pipelines.files import read_json
 from sparseface_tf.channels import at_width
-from sparseface_tf.embedder import open_embedder
+from sparseface_tf.embedder import open_embedder, run_of
+from sparseface_tf.experiment import SETTINGS
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import model_card, training_facts
 from sparseface_tf.export.faces import some_faces
@@ -48,7 +51,7 @@ class Exporter:
         if not isinstance(self.embedder.network, keras.Model):
             raise ValueError(f"{self.embedder.path} is exported already: give a .keras file.")
         if export.at_width < 1:
-            narrow = at_width(self.embedder.network, export.at_width)
+            narrow = at_width(self.embedder.network, export.at_width, self._multiple())
             self.embedder = dataclasses.replace(self.embedder, network=narrow)
         self.network = in_float32(self.embedder.network)
         self.faces = some_faces(
@@ -96,6 +99,17 @@ class Exporter:
         layers = self.embedder.network.layers
         return ", ".join(sorted({x.dtype_policy.name for x in layers if x.trainable_weights}))
 
+    def width_facts(self):
+        """What the card says about the channels, a dict of strings."""
+        width = self.export.at_width
+        return {"channels": f"the first {width:.4g} of each layer's"} if width < 1 else {}
+
+    def _multiple(self):
+        """What the run that the model lies in rounded numbers of channels to."""
+        run = run_of(self.embedder.path)
+        settings = read_json(os.path.join(run, SETTINGS)) if run else {}
+        return settings.get("channel_multiple", 1)
+
     def metadata(self, layers, measured, pixels=False):
         """What the exported model says about itself, see `litert.py`.
 
@@ -127,4 +141,5 @@ class Exporter:
             facts: dict of strings about this export.
             interface: Markdown that says what goes in and comes out.
         """
-        return model_card(self.embedder, training_facts(self.embedder.path), facts, interface)
+        trained = training_facts(self.embedder.path, self.export.at_width)
+        return model_card(self.embedder, trained, facts, interface)

@@ -192,7 +192,7 @@ class SavedModelExporter(Exporter):
 
     def _compare(self, found):
         """Compares all signatures; returns the `Parity` of the features, and facts for the card."""
-        expected, facts = self._expected(), {}
+        expected, facts = self._expected(), self.width_facts()
         facts["computed in training as"] = self.trained_as() + "; here float32"
         facts["compared on"] = (
             f"{len(self.faces)} faces of {source_name(self.export.parity_data)}, {FILES} rendered "

@@ -75,6 +75,7 @@ class TFLiteExporter(Exporter):
         facts = {
             "model": self.embedder.path,
             "computed in training as": self.trained_as(),
+            **self.width_facts(),
             "region": self.embedder.region.name,
             "input": f"image, {export.input} {file.shape(file.inputs()[IMAGE])}",
             "quantization": export.quantization,
