@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
+from absl import logging
 
-from sparseface_tf.checkpoint import save_checkpoint
+from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from pipelines.files import write_atomically
 from sparseface_tf.criteria.base import MaskCallback
 from sparseface_tf.criteria.correlation import Correlation
@@ -101,11 +102,19 @@ class MarginCallback(keras.callbacks.Callback):
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Saves model, optimizer and position every so many mini-batches, atomically."""
+    """Saves model, optimizer and position every so many mini-batches, atomically.
 
-    def __init__(self, path, every, start=0, seconds=0.0):
+    Args:
+        path: file, .npz.
+        every: mini-batches between two.
+        start: number of the mini-batch at which training starts.
+        seconds: how long the stage had trained then.
+        position: function that gives a dict of further numbers to save, or None.
+    """
+
+    def __init__(self, path, every, start=0, seconds=0.0, position=None):
         super().__init__()
-        self.path, self.every, self.step = path, every, start
+        self.path, self.every, self.step, self.position = path, every, start, position
         self.began = time.monotonic() - seconds
 
     @property
@@ -117,9 +126,64 @@ class CheckpointCallback(keras.callbacks.Callback):
         self.step += 1
         if self.step % self.every == 0:
             _sync(self.model)
-            save_checkpoint(
-                self.path, self.model, self.model.optimizer, step=self.step, seconds=self.seconds
-            )
+            numbers = {"step": self.step, "seconds": self.seconds}
+            if self.position:
+                numbers |= self.position()
+            save_checkpoint(self.path, self.model, self.model.optimizer, **numbers)
+
+
+class EarlyStoppingCallback(keras.callbacks.Callback):
+    """Ends a stage that becomes no better, and goes back to where it was best.
+
+    Args:
+        accuracy: function without arguments that measures the model that is trained, higher for
+            better.
+        path: file for the best weights, .npz.
+        every: mini-batches between two measurements.
+        patience: measurements without a better one after which training ends.
+        start: number of the mini-batch at which training starts.
+        position: what `position` gave when the checkpoint that it starts from was written.
+
+    Attributes:
+        best: the highest accuracy; -inf before the first measurement.
+        best_step: number of mini-batches after which it was measured.
+    """
+
+    def __init__(self, accuracy, path, every, patience, start=0, position=None):
+        super().__init__()
+        self.accuracy, self.path, self.every, self.patience = accuracy, path, every, patience
+        position = position or {}
+        self.step = start
+        self.best = position.get("best", -np.inf)
+        self.best_step = position.get("best_step", 0)
+
+    @property
+    def done(self):
+        """Whether training is over."""
+        return self.step - self.best_step >= self.patience * self.every > 0
+
+    def position(self):
+        """What has to be known to go on from here, a dict of numbers."""
+        return {"best": self.best, "best_step": self.best_step}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self.every:
+            return
+        _sync(self.model)
+        accuracy = self.accuracy()
+        logging.info("Mini-batch %d: held-out accuracy %.4f.", self.step, accuracy)
+        if accuracy > self.best:
+            self.best, self.best_step = accuracy, self.step
+            save_checkpoint(self.path, self.model)
+        self.model.stop_training = self.done
+
+    def restore(self, model):
+        """Gives the model its best weights; returns `position`, {} if nothing was measured."""
+        if not self.best_step:
+            return {}
+        load_checkpoint(self.path, model)
+        return self.position()
 
 
 class LogCallback(keras.callbacks.Callback):

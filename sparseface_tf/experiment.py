@@ -214,6 +214,13 @@ class Experiment:
     finetune: float = setting(1 / 15, "Last share of the baseline at a tenth ('smooth').")
     retrain_finetune: float = setting(1 / 7, "The same of each re-training ('smooth').")
 
+    patience: int = setting(
+        0,
+        "End a stage after so many passes over the training images without a better accuracy on "
+        "pairs of the held-out people, and go back to its best weights; 0: no. For a --schedule "
+        "whose rate stays high, such as 'smooth'.",
+    )
+
     # Run
     output: str = setting("runs/sparseface", "Folder of the results; a run there is resumed.")
     seed: int = setting(0, "Seed of everything random.")

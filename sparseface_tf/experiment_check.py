@@ -51,6 +51,8 @@ def check(experiment):
     experiment.augmentation()
     if experiment.seed < 0:
         raise ValueError(f"--seed must be >= 0, got {experiment.seed}.")
+    if experiment.patience < 0:
+        raise ValueError(f"--patience must be >= 0, got {experiment.patience}.")
     if experiment.held_out <= 0:
         raise ValueError(f"--held_out must be above 0, got {experiment.held_out}.")
     for name in ("lambda_s", "lambda_m", "centre_weight", "prune_threshold"):
@@ -62,6 +64,11 @@ def check(experiment):
     if experiment.block not in (1, 4):
         raise ValueError(f"--block must be 1 or 4, got {experiment.block}.")
     one_shot = [criterion.one_shot for criterion in experiment.criteria()]
+    if experiment.patience and not all(one_shot):
+        raise ValueError(
+            "--patience goes back to weights of any time in a stage, and a criterion that selects "
+            "while it trains has no mask yet: drop one of them."
+        )
     if experiment.from_scratch and not (one_shot and one_shot[-1]):
         raise ValueError(
             "--from_scratch gives a sparse stage new weights: it needs a last --sparsify whose "

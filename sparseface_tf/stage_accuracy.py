@@ -45,6 +45,13 @@ def tested(data, network, model, path):
     return found
 
 
+def held_out_accuracy(data, network):
+    """Accuracy of a network on pairs of the people held out of training, a float."""
+    faces, images, same, folds = data.tests["held_out"]
+    scores = _scores(data, network, "held_out", faces, images)
+    return verification_accuracy(scores, same, folds).accuracy
+
+
 def _classification(data, network, model):
     """Shares of the held-out images of training identities that are told right."""
     faces, identities = data.classified

@@ -14,14 +14,19 @@ from absl import logging
 from pipelines.batches import served
 from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf import counts, report
-from sparseface_tf.callbacks import CheckpointCallback, LogCallback, MarginCallback
+from sparseface_tf.callbacks import (
+    CheckpointCallback,
+    EarlyStoppingCallback,
+    LogCallback,
+    MarginCallback,
+)
 from sparseface_tf.channels import at_width, sliced
 from sparseface_tf.channels.levels import at_levels
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from sparseface_tf.networks import build_network
+from sparseface_tf.optimizers import stage_optimizer
 from sparseface_tf.precision import dtype_policy
 from sparseface_tf.run_data import RunData
-from sparseface_tf.schedules import SmoothDecay
 from sparseface_tf.sparsify import (
     kept_input_correlation,
     layer_correlations,
@@ -30,7 +35,7 @@ from sparseface_tf.sparsify import (
     output_positions,
     save_masks,
 )
-from sparseface_tf.stage_accuracy import tested
+from sparseface_tf.stage_accuracy import held_out_accuracy, tested
 from sparseface_tf.structure import CHANNELS
 from sparseface_tf.supervision import signals, supervise, targets
 
@@ -172,51 +177,24 @@ class Stages:
     def _path(self, number, *names):
         return os.path.join(self.experiment.output, f"stage{number}", *names)
 
-    def _optimizer(self, number, steps):
-        experiment = self.experiment
-        peak, retrains = experiment.learning_rate, experiment.retrains(number)
-        if retrains and experiment.retrain_learning_rate:
-            peak = experiment.retrain_learning_rate
-        if experiment.schedule == "smooth":
-            finetune = experiment.retrain_finetune if retrains else experiment.finetune
-            rate = SmoothDecay(
-                peak,
-                experiment.decay,
-                experiment.decay_steps / (2 if retrains else 1),
-                round(steps * (1 - finetune)),
-            )
-        else:
-            warmup = round(experiment.warmup * steps)
-            rate = keras.optimizers.schedules.CosineDecay(
-                peak / max(warmup, 1),
-                max(steps - warmup, 1),
-                alpha=0.01,
-                warmup_target=peak if warmup else None,
-                warmup_steps=warmup,
-            )
-        # Named, or Keras numbers the optimizers of a process and a resumed one counts otherwise.
-        settings = dict(weight_decay=experiment.weight_decay, name=experiment.optimizer)
-        if experiment.optimizer == "adamw":
-            return keras.optimizers.AdamW(rate, beta_1=experiment.beta_1, **settings)
-        return keras.optimizers.SGD(rate, momentum=experiment.beta_1, **settings)
-
     def _train(self, number):
         experiment, (layer, _) = self.experiment, self.stages[number]
         os.makedirs(self._path(number), exist_ok=True)
         steps = experiment.stage_steps(number, len(self.data.training))
         # Every stage draws from its own stretch of the endless sequence of mini-batches.
         first = sum(experiment.stage_steps(n, len(self.data.training)) for n in range(number))
-        optimizer = self._optimizer(number, steps)
+        optimizer = stage_optimizer(experiment, number, steps)
         widths = self._widths(number)
         model = self.model
         if len(widths) > 1:
             model = at_levels(model, widths, experiment.channel_multiple)
         optimizer.build(model.trainable_variables)
         path = self._path(number, "checkpoint.npz")
-        start, seconds = 0, 0.0
+        position = {"step": 0, "seconds": 0.0}
         if os.path.exists(path):
             position = load_checkpoint(path, model, optimizer)
-            start, seconds = position["step"], position["seconds"]
+        start = position["step"]
+        if start:
             logging.info("Resuming stage %d at mini-batch %d of %d.", number, start, steps)
         model.compile(
             optimizer=optimizer,
@@ -238,9 +216,19 @@ class Stages:
             every=max(1, experiment.checkpoint_steps // 10),
             start=start,
         )
-        checkpoint = CheckpointCallback(path, experiment.checkpoint_steps, start, seconds)
+        stopping = EarlyStoppingCallback(
+            lambda: held_out_accuracy(self.data, self.network),
+            self._path(number, "best.npz"),
+            max(1, len(self.data.training) // (2 * experiment.pairs)),
+            experiment.patience,
+            start,
+            position,
+        )
+        checkpoint = CheckpointCallback(
+            path, experiment.checkpoint_steps, start, position["seconds"], stopping.position
+        )
         # Order: what changes the model, then what saves it.
-        callbacks = [log, checkpoint]
+        callbacks = [log, stopping, checkpoint] if experiment.patience else [log, checkpoint]
         if experiment.margin == "data":
             callbacks.insert(
                 0,
@@ -259,7 +247,7 @@ class Stages:
             with log.writer.as_default(step=0):
                 sheets = [_contact_sheet(images) for images, _ in batches.take(3)]
                 tf.summary.image("mini-batches", tf.stack(sheets))
-        if start < steps:
+        if start < steps and not stopping.done:
             model.fit(
                 served(batches, experiment.data_service)
                 .map(targets(model))
@@ -270,7 +258,9 @@ class Stages:
                 callbacks=callbacks,
                 verbose=0,
             )
-        self.trained = dict(steps=steps, seconds=checkpoint.seconds, last=log.last)
+        self.trained = dict(steps=checkpoint.step, seconds=checkpoint.seconds, last=log.last)
+        if experiment.patience:
+            self.trained |= stopping.restore(model)
 
     def _selection(self, number, model, steps, first, start, writer):
         """The callback that drops a layer's connections and notes what it did."""

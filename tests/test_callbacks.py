@@ -4,7 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from sparseface_tf.callbacks import CorrelationMaskCallback, LogCallback, MarginCallback
+from sparseface_tf.callbacks import (
+    CheckpointCallback,
+    CorrelationMaskCallback,
+    EarlyStoppingCallback,
+    LogCallback,
+    MarginCallback,
+)
 from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from sparseface_tf.layers import MaskedDense
 from sparseface_tf.losses import PairDistance
@@ -110,3 +116,51 @@ def test_history_goes_on_after_the_checkpoint(tmp_path):
     assert [line["step"] for line in lines] == [2, 4, 6, 8]
     assert lines[-1]["learning_rate"] == pytest.approx(0.01)
     assert log.last == lines[-1]
+
+
+def stopped(folder, accuracies, steps=100, start=0, position=None):
+    """Trains with early stopping every two mini-batches; the callback, kernels, checkpoints."""
+    model, kernels = small_model(), []
+    accuracies = iter(accuracies)
+
+    def accuracy():
+        kernels.append(np.asarray(model.get_layer("f").kernel))
+        return next(accuracies)
+
+    stop = EarlyStoppingCallback(accuracy, folder / "best.npz", 2, 3, start, position)
+    save = CheckpointCallback(folder / "checkpoint.npz", 2, start, position=stop.position)
+    model.fit(
+        np.tile(IMAGES, (100, 1, 1, 1)),
+        np.tile(TARGETS, (100, 1)),
+        steps_per_epoch=steps - start,
+        verbose=0,
+        callbacks=[stop, save],
+    )
+    return stop, model, kernels
+
+
+def test_training_ends_where_nothing_becomes_better(tmp_path):
+    # Equal is no better; the third measurement is the best, three more are waited for.
+    stop, model, kernels = stopped(tmp_path, [0.5, 0.6, 0.7, 0.7, 0.6, 0.65, 0.9])
+    assert stop.step == 12 and stop.done and len(kernels) == 6
+    assert stop.restore(model) == {"best": 0.7, "best_step": 6}
+    assert np.array_equal(np.asarray(model.get_layer("f").kernel), kernels[2])
+    assert not np.array_equal(kernels[2], kernels[5])
+
+
+def test_an_interrupted_wait_goes_on(tmp_path):
+    stop, model, _ = stopped(tmp_path, [0.5, 0.7, 0.6], steps=6)
+    assert not stop.done
+    position = load_checkpoint(tmp_path / "checkpoint.npz", model, model.optimizer)
+    assert (position["best"], position["best_step"], position["step"]) == (0.7, 4, 6)
+    stop, model, kernels = stopped(tmp_path, [0.65, 0.6, 0.9], start=6, position=position)
+    assert stop.step == 10 and len(kernels) == 2
+    stop.restore(model)
+    with np.load(tmp_path / "best.npz") as saved:
+        kernel = next(saved[name] for name in saved.files if name.endswith("f/kernel"))
+    assert np.array_equal(np.asarray(model.get_layer("f").kernel), kernel)
+    # A run that was killed when it was done does not begin again.
+    assert EarlyStoppingCallback(None, "", 2, 3, 10, {"best": 0.7, "best_step": 4}).done
+    # Nothing measured, nothing to go back to; and without patience nothing ends.
+    assert EarlyStoppingCallback(None, "", 2, 3).restore(None) == {}
+    assert not EarlyStoppingCallback(None, "", 2, 0, 10).done

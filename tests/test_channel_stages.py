@@ -23,7 +23,7 @@ TINY = [
     "--held_out_images=0.2", "--steps=4", "--retrain_steps=4", "--pairs=4", "--checkpoint_steps=2",
     "--correlation_images=16", "--deterministic", "--precision=float32", "--prioritise",
     "--lambda_s=0.001", "--lambda_m=0.0001", "--centre_weight=0.01", "--levels=1,0.5",
-    "--prune_threshold=0.4", "--sparsify=channels", "--sparsify=1/8-f",
+    "--prune_threshold=0.4", "--patience=3", "--sparsify=channels", "--sparsify=1/8-f",
 ]  # fmt: skip
 
 
@@ -69,6 +69,7 @@ def test_metrics_and_table_have_every_width(finished):
     for number, result in enumerate(results):
         model = keras.models.load_model(folder / f"stage{number}" / "model.keras")
         assert result["multiply_adds"] == total(count(model)).multiply_adds
+        assert 0 < result["best_step"] <= result["steps"] == 4
         ratio = result["parameters_kept"] / results[0]["parameters"]
         assert result["compression_ratio"] == pytest.approx(ratio)
         assert result["classification"]["images"] == 7  # one of six of each of seven people
@@ -135,6 +136,8 @@ def experiment(**kwargs):
         (dict(network="vgg16", sparsify=["channels"], from_scratch=True), "masks only"),
         (dict(network="vgg16", sparsify=["channels"], block=4), "--channel_multiple"),
         (dict(network="vgg16", lambda_m=-1.0), "--lambda_m must be >= 0"),
+        (dict(patience=-1), "--patience must be >= 0"),
+        (dict(patience=1, sparsify=["1/2-f:brp"]), "--patience goes back"),
         (dict(centre_rate=1.5), "--centre_rate must be in"),
         (dict(held_out_images=1.0), "--held_out_images must be in"),
         (dict(network="mobilenet", sparsify=["1/2-f"]), "no layer 'f'"),
