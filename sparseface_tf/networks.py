@@ -225,16 +225,17 @@ def deepid2plus_network(
     return keras.Model(image, _feature(x, round(width * 512)), name=name)
 
 
-def vgg16_network(input_shape=(218, 178, 3), width=1.0, normalization=True, name="vgg16"):
+def vgg16_network(input_shape=(220, 180, 3), width=1.0, normalization=True, name="vgg16"):
     """VGG-16 as the poster has it, from the image to a feature of 512 numbers.
 
     Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR
     2015, with a batch normalisation behind every convolution, and with the mean over all positions
     in place of the three fully connected layers (`sparseface_tf.channels` has the poster). Pooling
-    rounds up: 218 x 178 end as 7 x 6. The poster's dropout and softmax belong to the supervision.
+    rounds up: 220 x 180 end as 7 x 6. The poster's dropout and softmax belong to the supervision.
 
     Args:
-        input_shape: (218, 178, 3) are CelebA's aligned images; any other from 32 x 32.
+        input_shape: (220, 180, 3), CelebA's aligned images made a little larger, has as many
+            multiply-adds as the poster says; any other from 32 x 32.
         width: multiplies the number of maps of every layer.
         normalization: True, or a dict of settings of the batch normalisations, such as their
             `gamma_initializer`.
@@ -257,7 +258,7 @@ def vgg16_network(input_shape=(218, 178, 3), width=1.0, normalization=True, name
             f"An input of {input_shape[0]}x{input_shape[1]} is too small: VGG-16 halves it five "
             "times, so it needs at least 32 pixels a side."
         )
-    # === Functional Model ===                                           218 x 178 input
+    # === Functional Model ===                                           220 x 180 input
     x = image = keras.Input(input_shape, name="image")
     for block, (maps, convolutions) in enumerate(VGG16_BLOCKS, 1):
         for i in range(1, convolutions + 1):
@@ -270,7 +271,7 @@ def vgg16_network(input_shape=(218, 178, 3), width=1.0, normalization=True, name
                 name=f"conv{block}_{i}",
             )(x)
             x = _activate(x, f"conv{block}_{i}", normalization)
-        # 109 x 89, 55 x 45, 28 x 23, 14 x 12, 7 x 6
+        # 110 x 90, 55 x 45, 28 x 23, 14 x 12, 7 x 6
         x = layers.MaxPooling2D(2, padding="same", name=f"pool{block}")(x)
     x = layers.GlobalAveragePooling2D(name="pool5_mean")(x)
     return keras.Model(image, _in_float32(x), name=name)
