@@ -79,17 +79,22 @@ class Parser(html.parser.HTMLParser):
         self.text += data
 
 
-def test_lfw_from_the_command_line(world, tmp_path):
-    arguments = [
-        f"--model=one={world}/runs/face",
-        f"--models=three={world}/runs/*/stage0",
-        "--protocol=lfw,lfw_view1,lfw_identification,blufr",
-        f"--data={world}/lfw",
-        f"--train_data={world}/train",
-        f"--cache={tmp_path}/cache",
-        f"--output={tmp_path}/report",
-    ]
-    code, output, errors = evaluate(*arguments)
+def test_lfw_from_the_command_line(world, tmp_path, capsys):
+    settings = {
+        "model": [f"one={world}/runs/face"],
+        "models": [f"three={world}/runs/*/stage0"],
+        "protocol": ["lfw", "lfw_view1", "lfw_identification", "blufr"],
+        "data": f"{world}/lfw",
+        "train_data": f"{world}/train",
+        "cache": f"{tmp_path}/cache",
+        "output": f"{tmp_path}/report",
+    }
+    code, output, errors = evaluate(
+        *(
+            f"--{name}={value if isinstance(value, str) else ','.join(value)}"
+            for name, value in settings.items()
+        )
+    )
     assert code == 0, errors
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [*report["protocols"]] == ["lfw", "lfw_view1", "lfw_identification", "blufr"]
@@ -140,13 +145,16 @@ def test_lfw_from_the_command_line(world, tmp_path):
     assert "three" in output and "report.html" in output
 
     # Again: from the cache, with the same numbers; with other settings not in the same folder.
-    code, _, errors = evaluate(*arguments)
-    assert code == 0 and "embedding" not in errors
-    again = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert again == report
-    code, _, errors = evaluate(*arguments, "--flip=none")
-    assert code == 1
-    assert "an evaluation with other settings (--flip was 'average')" in errors.splitlines()[-1]
+    assert "embedding" in errors
+    capsys.readouterr()
+    again = Evaluator(Evaluation(**settings))
+    again.prepare()
+    again.run()
+    assert "embedding" not in capsys.readouterr().err
+    written = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert written == {**report, "command": written["command"]}
+    with pytest.raises(ValueError, match=r"with other settings \(--flip was 'average'\)"):
+        Evaluator(Evaluation(**settings, flip="none")).prepare()
 
 
 def run(tmp_path, **settings):

@@ -153,7 +153,7 @@ def test_errors_have_no_traceback(tmp_path):
 
 def test_regions_are_trained_one_after_another(tmp_path):
     arguments = [
-        *("--flagfile=flags/stage0.cfg", *TINY, "--steps=2", "--region=nose,face_grey"),
+        *("--flagfile=flags/stage0.cfg", *TINY, "--steps=2", "--margin=1", "--region=nose,face_grey"),
         *("--rotation=5", "--blur=1", f"--output={tmp_path}"),
     ]
     code, printed = train(*arguments)
