@@ -30,7 +30,7 @@ def parse(argv):
         if not os.path.isfile(path):
             raise ValueError(
                 f"--scale={flags.FLAGS.scale}: there is no {path}; run this in the project's "
-                "folder, with --scale=smoke, study or paper."
+                "folder, with --scale=study, paper, poster or smoke."
             )
     flags.FLAGS.unparse_flags()
     return app.parse_flags_with_usage([argv[0], f"--flagfile={path}", *argv[1:]])

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -303,7 +304,20 @@ def made_run(folder, chain, seed, accuracy, **changed):
         "parameters_kept": 1000 - 100 * len(chain.stages),
         "compression_ratio": 1 - 0.1 * len(chain.stages),
         "verification": {"test": verified, "training": verified},
+        "multiply_adds": 2_500_000_000,
+        "classification": {"accuracy": accuracy - 0.1, "nearest_centre": accuracy - 0.2},
     }
+    if chain.network == "vgg16_prioritised" and chain.stages:
+        # Each narrower one is worse by 0.05.
+        metrics["levels"] = {
+            f"{width:g}": {
+                "parameters_kept": int(1000 * width),
+                "multiply_adds": 1e9 * width,
+                "verification": {"test": {"accuracy": 0.5 + width / 5}},
+                "classification": {"accuracy": accuracy - 0.1 - (1 - width) / 5},
+            }
+            for width in (0.75, 0.5, 0.25)
+        }
     if chain.stages:
         metrics["mean_abs_correlation"] = {"before": 0.1, "after": 0.2 + 0.01 * seed}
         layer = chain.stages[-1].partition(":")[0].rpartition("-")[2]
@@ -397,7 +411,8 @@ def test_tables_without_any_run_say_so(name, tmp_path, capsys):
     one.prepare()
     one.run()
     assert "none is finished" in capsys.readouterr().out
-    text = (tmp_path / f"table{name}.md").read_text()
+    (page,) = tmp_path.glob("*.md")
+    text = page.read_text()
     assert text.count("not measured") == text.count("| not measured ") and "paper" in text
 
 
@@ -491,6 +506,57 @@ def test_ijba_of_the_dense_and_the_sparse_network(tmp_path, monkeypatch):
         assert rows[run["system"], run["scorer"]] == [*(f"{rate:.4f}" for rate in rates), "1"]
     # Measured once.
     table.measure(one.runs, 0, None)
+
+
+def test_the_posters_table(tmp_path):
+    dense = ("vgg16", "mobilenet", "squeezenet", "mobilefacenet")
+    settings = Experiment(study=True, steps=8, retrain_steps=6, held_out_images=0.1)
+    for chain in Reproduction(table=["poster"]).tables()[0].chains():
+        chain.experiment(settings, 0, "x").check()
+        for seed, accuracy in enumerate((0.8, 0.84)):
+            # The networks that were not pruned are worse.
+            one = accuracy - 0.1 * (chain.network in dense and not chain.stages)
+            made_run(tmp_path, chain, seed, one)
+    one = reproducer(tmp_path, ["poster"], seeds=2, train=False)
+    one.prepare()
+    one.run()
+    main, claims, criteria = (cells((tmp_path / "poster.md").read_text(), n) for n in range(3))
+    assert [row[0] for row in main[1:]] == [
+        *("VGG-16", "MobileNet", "SqueezeNet", "MobileFaceNet", "nearest centre"),
+        *("100 %", "75 %", "50 %", "25 %"),
+    ]
+    assert main[1][1:3] == ["0.6200 ± 0.0200", "0.8628"] and main[5][1] == "0.6200 ± 0.0200"
+    assert [row[1].split()[0] for row in main[6:]] == ["0.7200", "0.6700", "0.6200", "0.5700"]
+    assert [row[4] for row in main[6:]] == ["2.500", "0.750", "0.500", "0.250"]
+    assert [row[5] for row in main[6:]] == ["6.87", "3.84", "1.68", "—"]
+    assert main[7][3].startswith("0.6500") and main[7][8] == "2"
+    told = {row[0]: row for row in claims[1:]}
+    assert told["100 % above VGG-16"][1:3] == ["+0.10", "+10.00 [10.00, 10.00] points"]
+    assert told["50 % above MobileNet"][2].startswith("+0.00")
+    assert [row[0] for row in criteria[1:]] == [
+        *("γ, prioritised", "first ones, prioritised", "γ, network slimming", "filters' norm"),
+        "random",
+    ]
+    assert criteria[1][2].startswith("+10.00")
+    assert json.loads((tmp_path / "poster.json").read_text())["rows"][7]["network"] == "50 %"
+    # What is not trained yet is not there, and nothing breaks.
+    shutil.rmtree(tmp_path / "seed0")
+    shutil.rmtree(tmp_path / "seed1")
+    one.run()
+    assert cells((tmp_path / "poster.md").read_text())[1][1] == "—"
+
+
+def test_the_posters_networks_are_trained_alike():
+    settings = Experiment(steps=8, retrain_steps=6, width_multiplier=0.5, held_out_images=0.0)
+    chains = Reproduction(table=["poster"]).tables()[0].chains()
+    found = {one.network: one.experiment(settings, 0, "x") for one in chains}
+    # Images to classify are held out of all of them.
+    assert {one.held_out_images for one in found.values()} == {0.2}
+    assert {name for name, one in found.items() if one.prioritise} == {"vgg16_prioritised"}
+    assert {name for name, one in found.items() if one.lambda_s} == {
+        *("vgg16_prioritised", "vgg16_slimming")
+    }
+    assert found["mobilenet"].width_multiplier == 1 and found["vgg16"].width_multiplier == 0.5
 
 
 # === One run to the end ===

@@ -5,12 +5,38 @@ import re
 
 from sparseface_tf.criteria import criteria
 
-# DeepID2+ of flags/deepid2plus.cfg, its maps multiplied by the width of the scale.
-_DEEPID2PLUS = dict(
-    network="deepid2plus", study=False, width=0, branches=["pool1", "pool2", "pool3"]
-)
+_VGG16 = {"network": "vgg16", "study": False}
+_PEER = {"study": False, "width_multiplier": 1.0}
+# What --network alone does not say, by what a chain calls its network.
+VARIANTS = {
+    "baseline": {},
+    # Of flags/deepid2plus.cfg, its maps multiplied by the width of the scale.
+    "deepid2plus": {
+        "network": "deepid2plus",
+        "study": False,
+        "width": 0,
+        "branches": ["pool1", "pool2", "pool3"],
+    },
+    # The poster's, before and after; and network slimming, which has no order of channels.
+    "vgg16": _VGG16,
+    "vgg16_prioritised": {
+        **_VGG16,
+        "prioritise": True,
+        "lambda_s": 1e-3,
+        "lambda_m": 4e-5,
+        "levels": ["1", "0.75", "0.5", "0.25"],
+    },
+    "vgg16_slimming": {**_VGG16, "lambda_s": 1e-3},
+    # Its peers, as wide as they were published.
+    "mobilenet": {"network": "mobilenet", **_PEER},
+    "squeezenet": {"network": "squeezenet", **_PEER},
+    "mobilefacenet": {"network": "mobilefacenet", **_PEER},
+}
+# Networks whose classification of held-out images is told; what is held out if nothing is said.
+CLASSIFIERS = {name for name in VARIANTS if name not in ("baseline", "deepid2plus")}
+HELD_OUT_IMAGES = 0.2
 # Settings in which chains of one scale and seed differ.
-OWN = ("sparsify", "from_scratch", "criteria_file", *_DEEPID2PLUS)
+OWN = {"sparsify", "from_scratch", "criteria_file", "held_out_images"}.union(*VARIANTS.values())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +46,7 @@ class Chain:
     Attributes:
         stages: tuple of strings as of --sparsify, first stage first; () is the dense network.
         from_scratch: whether the last stage begins with new weights (Table 7).
-        network: as of --network.
+        network: a name of `VARIANTS`.
     """
 
     stages: tuple = ()
@@ -62,8 +88,9 @@ class Chain:
             output: folder of the run.
         """
         changed = dict(sparsify=list(self.stages), from_scratch=self.from_scratch)
-        if self.network == "deepid2plus":
-            changed.update(_DEEPID2PLUS)
+        changed.update(VARIANTS[self.network])
+        if self.network in CLASSIFIERS:
+            changed["held_out_images"] = settings.held_out_images or HELD_OUT_IMAGES
         if not self._own_criteria():
             # Else a run would not be found again once a file of criteria is given.
             changed["criteria_file"] = ""

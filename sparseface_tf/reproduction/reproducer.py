@@ -16,6 +16,7 @@ from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables import TABLES
 from sparseface_tf.report import markdown
+from sparseface_tf.structure import CHANNELS
 
 # Settings of an `Experiment` that the rows of a table choose.
 ROWS = ("sparsify", "criterion", "from_scratch", "network", "seed")
@@ -188,8 +189,8 @@ class Reproducer:
         connections = {}
         for chain, seed in found:
             # S = 1 are the dense networks that were re-trained.
-            if chain.stages and not chain.stages[-1].startswith("1-"):
-                name = chain.stages[-1].partition(":")[0]
+            name = chain.stages[-1].partition(":")[0] if chain.stages else "1-f"
+            if not name.startswith("1-") and not name.endswith(CHANNELS):
                 kept, inputs = self.runs.connections(chain, seed)
                 connections[name] = f"{name} {kept:,.0f} of {inputs:,}"
         facts = [

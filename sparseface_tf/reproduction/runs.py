@@ -94,7 +94,7 @@ class Runs:
         first = None
         for chain, seed in finished:
             settings = self.settings(chain, seed)
-            settings = {name: settings[name] for name in settings if name not in (*OWN, "seed")}
+            settings = {name: settings[name] for name in settings if name not in OWN | {"seed"}}
             # Networks may take the same region in different sizes.
             settings["regions"] = {
                 name: value

@@ -1,0 +1,187 @@
+"""The poster's table: one network at several widths, and its peers."""
+
+import dataclasses
+
+from sparseface_tf.reproduction.chains import VARIANTS, Chain
+from sparseface_tf.reproduction.measures import Claim, Measure
+from sparseface_tf.reproduction.published import POSTER
+from sparseface_tf.reproduction.tables.base import (
+    NONE,
+    Findings,
+    Table,
+    told,
+    told_difference,
+    told_published,
+)
+
+PRIORITISED = Chain(("channels",), network="vgg16_prioritised")
+WHOLE = Chain(network="vgg16")
+HALF = "1/2-channels"
+# Half of the channels, chosen in other ways: title -> network.
+CRITERIA = {
+    "γ, prioritised": Chain((f"{HALF}:gamma",), network="vgg16_prioritised"),
+    "first ones, prioritised": Chain((f"{HALF}:prefix",), network="vgg16_prioritised"),
+    "γ, network slimming": Chain((f"{HALF}:gamma",), network="vgg16_slimming"),
+    "filters' norm": Chain((f"{HALF}:norm",), network="vgg16"),
+    "random": Chain((f"{HALF}:random",), network="vgg16"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of the poster's table.
+
+    Attributes:
+        title: what stands in front, a key of `POSTER` if the poster has it.
+        chain: the network.
+        width: share of its channels.
+        classifier: "accuracy", of the softmax, or "nearest_centre".
+    """
+
+    title: str
+    chain: Chain
+    width: float = 1.0
+    classifier: str = "accuracy"
+
+
+def rows():
+    """The rows of the poster's table, and a few more, a list of `Row`."""
+    peers = {"MobileNet": "mobilenet", "SqueezeNet": "squeezenet", "MobileFaceNet": "mobilefacenet"}
+    found = [Row("VGG-16", WHOLE)]
+    found += [Row(title, Chain(network=network)) for title, network in peers.items()]
+    found.append(Row("nearest centre", PRIORITISED, classifier="nearest_centre"))
+    for text in VARIANTS["vgg16_prioritised"]["levels"]:
+        found.append(Row(f"{100 * float(text):g} %", PRIORITISED, float(text)))
+    return found
+
+
+class Poster(Table):
+    """The poster's table, and half of the channels by other criteria."""
+
+    name = "poster"
+    title = "The poster: one network at several widths"
+
+    def missing(self):
+        if self.name in self.reproduction.table:
+            return ""
+        return "the poster's table, all of whose networks are its own: --table=poster makes it."
+
+    def chains(self):
+        return [*dict.fromkeys(row.chain for row in rows()), *CRITERIA.values()]
+
+    def findings(self, results):
+        main = [
+            ["network", "classification", "poster", "verification", "multiply-adds, G",
+             "poster, of both", "parameters, M", "poster", "seeds"]
+        ]  # fmt: skip
+        numbers, measured = [], {}
+        for row in rows():
+            found = {name: _measure(results, row, read) for name, read in _QUANTITIES.items()}
+            measured[row.title] = found["classification"]
+            published = POSTER.get(row.title, (None,) * 3)
+            main.append(
+                [
+                    row.title,
+                    told(found["classification"]),
+                    told_published(published[0], 4),
+                    told(found["verification"]),
+                    _number(found["multiply-adds"], 1e9),
+                    told_published(published[1]),
+                    _number(found["parameters"], 1e6),
+                    told_published(published[2]),
+                    str(len(results.seeds(row.chain))),
+                ]
+            )
+            values = {name: dataclasses.asdict(one) for name, one in found.items() if one}
+            numbers.append({"network": row.title, "measured": values, "published": published})
+        return Findings(
+            tables={self.title: main, "Half of the channels": self._criteria(results)},
+            claims=_claims(measured),
+            notes=_NOTES,
+            numbers={"rows": numbers},
+        )
+
+    def _criteria(self, results):
+        table = [["criterion", "classification", "points above VGG-16", "verification",
+                  "multiply-adds, G", "parameters, M", "seeds"]]  # fmt: skip
+        whole = _measure(results, Row("", WHOLE), _QUANTITIES["classification"])
+        for title, chain in CRITERIA.items():
+            found = {n: _measure(results, Row("", chain), r) for n, r in _QUANTITIES.items()}
+            table.append(
+                [
+                    title,
+                    told(found["classification"]),
+                    told_difference(_less(found["classification"], whole)),
+                    told(found["verification"]),
+                    _number(found["multiply-adds"], 1e9),
+                    _number(found["parameters"], 1e6),
+                    str(len(results.seeds(chain))),
+                ]
+            )
+        return table
+
+
+def _verification(metrics, row):
+    tests = metrics["verification"]
+    return tests["test" if "test" in tests else "held_out"]["accuracy"]
+
+
+# Quantity -> function of a part of a metrics.json, that of the width, and the row.
+_QUANTITIES = {
+    "classification": lambda metrics, row: metrics["classification"][row.classifier],
+    "verification": _verification,
+    "multiply-adds": lambda metrics, row: metrics["multiply_adds"],
+    "parameters": lambda metrics, row: metrics["parameters_kept"],
+}
+
+
+def _measure(results, row, read):
+    """A quantity of a row over seeds, a `Measure`; None if no seed has it."""
+    values = {}
+    for seed in results.seeds(row.chain):
+        metrics = results.runs.metrics(row.chain, seed)
+        if row.width < 1:
+            metrics = metrics["levels"][f"{row.width:g}"]
+        values[seed] = read(metrics, row)
+    return Measure.of(values) if values else None
+
+
+def _less(one, other):
+    """Difference of two `Measure`s, seed by seed; None if they have no seed in common."""
+    both = sorted(one.values.keys() & other.values.keys()) if one and other else []
+    return Measure.of({n: one.values[n] - other.values[n] for n in both}) if both else None
+
+
+def _number(measure, unit):
+    return NONE if measure is None else f"{measure.mean / unit:.3f}"
+
+
+def _claims(measured):
+    claims = []
+    for better, worse in (
+        ("100 %", "VGG-16"),
+        ("100 %", "nearest centre"),
+        ("100 %", "75 %"),
+        ("75 %", "50 %"),
+        ("50 %", "MobileNet"),
+        ("50 %", "SqueezeNet"),
+    ):
+        difference = _less(measured[better], measured[worse])
+        published = POSTER[better][0] - POSTER[worse][0]
+        claims.append(Claim(f"{better} above {worse}", difference, published))
+    return claims
+
+
+_NOTES = [
+    "Rows in per cent are the prioritised VGG-16, its channels under the threshold pruned, at that "
+    "share of what is left of each layer's; all widths have the same weights.",
+    "Classification: share of held-out images of training identities whose identity the softmax, "
+    "or the nearest class centre, tells. The poster's are of other identities and images. "
+    "Verification: of pairs of other people, by cosine.",
+    "The poster's multiply-adds count multiplications and additions apart (but SqueezeNet's and, a "
+    "digit off, MobileNet's), with the classifier; here a multiply-add counts once, without it. Its "
+    "parameters have the classifier too.",
+    "Half of the channels: of the whole network by γ, of each layer by the others; then fine-tuned "
+    "at this width only, normalisations frozen.",
+    "Mean ± standard error over seeds; intervals are 95 %, of Student's t over seeds.",
+]
