@@ -125,9 +125,10 @@ def test_a_face_that_was_cut_out_gives_the_same_crops(scale, angle, shift, regio
         crop_region(cut, found, region),
         crop_region(image, tf.constant(landmarks, tf.float32), region),
     ]
-    # Where the picture ends the crops may: a pixel of black is at either's border.
+    # Where the picture ends the crops may: a pixel of black is at either's border, and JPEG spreads
+    # it over blocks of eight pixels of the cut face, which are up to twice as many of the crop.
     seen = crop_region(np.full_like(image, 255), tf.constant(landmarks, tf.float32), region)
-    inside = -tf.nn.max_pool2d(-seen[None], 7, 1, "SAME")[0] > 254
+    inside = -tf.nn.max_pool2d(-seen[None], 25, 1, "SAME")[0] > 254
     difference = np.abs(crops[0] - crops[1])[inside.numpy()]
     assert difference.size == 0 or np.quantile(difference, [0.5, 0.99]) @ [10, 1] < 35
 
