@@ -102,12 +102,14 @@ def test_both_widths_are_trained(finished):
 
 def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
     folder, _ = finished
-    arguments = [*TINY, f"--output={tmp_path}"]
+    # The stage that comes after is not needed.
+    arguments = [argument for argument in TINY if argument != "--sparsify=1/8-f"]
+    arguments.append(f"--output={tmp_path}")
     # In the middle of the stage that trains what is left of the channels.
     killed("train.py", *arguments, when=tmp_path / "stage1" / "checkpoint.npz")
     code, output = train(*arguments)
     assert code == 0, output
-    for number in range(3):
+    for number in range(2):
         same_arrays(*(path / f"stage{number}" / "checkpoint.npz" for path in (folder, tmp_path)))
 
 
