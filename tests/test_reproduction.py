@@ -512,7 +512,8 @@ def test_the_posters_table(tmp_path):
     dense = ("vgg16", "mobilenet", "squeezenet", "mobilefacenet")
     settings = Experiment(study=True, steps=8, retrain_steps=6, held_out_images=0.1)
     for chain in Reproduction(table=["poster"]).tables()[0].chains():
-        chain.experiment(settings, 0, "x").check()
+        for end in chain.ends():
+            end.experiment(settings, 0, "x").check()
         for seed, accuracy in enumerate((0.8, 0.84)):
             # The networks that were not pruned are worse.
             one = accuracy - 0.1 * (chain.network in dense and not chain.stages)
@@ -556,6 +557,10 @@ def test_the_posters_networks_are_trained_alike():
     assert {name for name, one in found.items() if one.lambda_s} == {
         *("vgg16_prioritised", "vgg16_slimming")
     }
+    # Half of the channels is trained at that width only.
+    widths = {one.stages: one.experiment(settings, 0, "x").widths() for one in chains}
+    assert widths.pop(("channels",)) == [1, 0.75, 0.5, 0.25]
+    assert all(one == [1] for one in widths.values())
     assert found["mobilenet"].width_multiplier == 1 and found["vgg16"].width_multiplier == 0.5
 
 

@@ -24,7 +24,6 @@ VARIANTS = {
         "prioritise": True,
         "lambda_s": 1e-3,
         "lambda_m": 4e-5,
-        "levels": ["1", "0.75", "0.5", "0.25"],
     },
     "vgg16_slimming": {**_VGG16, "lambda_s": 1e-3},
     # Its peers, as wide as they were published.
@@ -35,8 +34,13 @@ VARIANTS = {
 # Networks whose classification of held-out images is told; what is held out if nothing is said.
 CLASSIFIERS = {name for name in VARIANTS if name not in ("baseline", "deepid2plus")}
 HELD_OUT_IMAGES = 0.2
+# The poster's stage, and its widths, which that stage alone trains at once.
+POSTER_STAGE = "channels"
+LEVELS = ("1", "0.75", "0.5", "0.25")
 # Settings in which chains of one scale and seed differ.
-OWN = {"sparsify", "from_scratch", "criteria_file", "held_out_images"}.union(*VARIANTS.values())
+OWN = {"sparsify", "from_scratch", "criteria_file", "held_out_images", "levels"}.union(
+    *VARIANTS.values()
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +93,8 @@ class Chain:
         """
         changed = dict(sparsify=list(self.stages), from_scratch=self.from_scratch)
         changed.update(VARIANTS[self.network])
+        if self.stages[-1:] == (POSTER_STAGE,):
+            changed["levels"] = list(LEVELS)
         if self.network in CLASSIFIERS:
             changed["held_out_images"] = settings.held_out_images or HELD_OUT_IMAGES
         if not self._own_criteria():

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sparseface_tf.reproduction.chains import VARIANTS, Chain
+from sparseface_tf.reproduction.chains import LEVELS, POSTER_STAGE, Chain
 from sparseface_tf.reproduction.measures import Claim, Measure
 from sparseface_tf.reproduction.published import POSTER
 from sparseface_tf.reproduction.tables.base import (
@@ -14,7 +14,7 @@ from sparseface_tf.reproduction.tables.base import (
     told_published,
 )
 
-PRIORITISED = Chain(("channels",), network="vgg16_prioritised")
+PRIORITISED = Chain((POSTER_STAGE,), network="vgg16_prioritised")
 WHOLE = Chain(network="vgg16")
 HALF = "1/2-channels"
 # Half of the channels, chosen in other ways: title -> network.
@@ -50,7 +50,7 @@ def rows():
     found = [Row("VGG-16", WHOLE)]
     found += [Row(title, Chain(network=network)) for title, network in peers.items()]
     found.append(Row("nearest centre", PRIORITISED, classifier="nearest_centre"))
-    for text in VARIANTS["vgg16_prioritised"]["levels"]:
+    for text in LEVELS:
         found.append(Row(f"{100 * float(text):g} %", PRIORITISED, float(text)))
     return found
 
