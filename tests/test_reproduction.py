@@ -26,6 +26,7 @@ from sparseface_tf.reproduction import published
 from sparseface_tf.reproduction.chains import Chain
 from sparseface_tf.reproduction.measures import Claim, Measure, paired
 from sparseface_tf.reproduction.reproducer import Reproducer, Reproduction
+from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables import TABLES
 from sparseface_tf.reproduction.tables.ranks import magnitude_ranks
@@ -540,6 +541,13 @@ def test_the_posters_table(tmp_path):
     ]
     assert criteria[1][2].startswith("+10.00")
     assert json.loads((tmp_path / "poster.json").read_text())["rows"][7]["network"] == "50 %"
+    assert (tmp_path / "poster_widths.png").read_bytes()[:4] == b"\x89PNG"
+    here, there = one.tables[0].findings(Results(one.runs, one.chains)).figures["widths"][1].axes
+    np.testing.assert_allclose(here.lines[0].get_xdata(), [2.5, 0.75, 0.5, 0.25])
+    np.testing.assert_allclose(here.lines[0].get_ydata(), [0.72, 0.67, 0.62, 0.57])
+    np.testing.assert_allclose(there.lines[0].get_ydata(), [0.8638, 0.8140, 0.7847])
+    names = {text.get_text() for text in here.texts}
+    assert {"25 %", "MobileFaceNet", "½, random"} < names and len(names) == 14
     # What is not trained yet is not there, and nothing breaks.
     shutil.rmtree(tmp_path / "seed0")
     shutil.rmtree(tmp_path / "seed1")

@@ -4,7 +4,7 @@ import math
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from sparseface_tf.evaluation.plots import COLOURS, LOOK, legend_below, new_figure
 
@@ -37,6 +37,39 @@ def plot_trade_off(points, published):
             panel.margins(0.12)
         _bars(ours, [(share, one) for _, share, one in points])
         ours.set_ylabel("Accuracy")
+    return figure
+
+
+def plot_widths(widths, others, published, published_others):
+    """Classification over multiply-adds: one network at its widths, and others beside it.
+
+    Args:
+        widths: dict from the name of a width to (multiply-adds in G, accuracy), joined by a line.
+        others: the same of other networks, which stand by themselves.
+        published: as `widths`, of the poster.
+        published_others: as `others`, of the poster.
+
+    Returns:
+        A matplotlib figure.
+    """
+    with matplotlib.rc_context(LOOK):
+        figure = new_figure(9.4, 3.8)
+        panels = figure.subplots(1, 2)
+        titles = ("here", "the poster, additions counted too")
+        both = ((widths, others), (published, published_others))
+        for panel, title, (line, points) in zip(panels, titles, both):
+            if line:
+                panel.plot(*zip(*line.values()), color=COLOURS[0], marker="o")
+            for _, place in points.items():
+                panel.plot(*place, "s", color=COLOURS[1], markersize=4)
+            for name, place in (line | points).items():
+                panel.annotate(name, place, xytext=(4, 5), textcoords="offset points", fontsize=7)
+            panel.set(title=title, xlabel="Multiply-adds, G", xscale="log")
+            panel.xaxis.set_major_formatter(FuncFormatter(lambda adds, _: f"{adds:g}"))
+            panel.xaxis.set_minor_formatter(NullFormatter())
+            # Names stand to the right of their points.
+            panel.margins(x=0.2, y=0.12)
+        panels[0].set_ylabel("Held-out images told")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from sparseface_tf.reproduction import plots
 from sparseface_tf.reproduction.chains import LEVELS, POSTER_STAGE, Chain
 from sparseface_tf.reproduction.measures import Claim, Measure
 from sparseface_tf.reproduction.published import POSTER
@@ -74,10 +75,11 @@ class Poster(Table):
             ["network", "classification", "poster", "verification", "multiply-adds, G",
              "poster, of both", "parameters, M", "poster", "seeds"]
         ]  # fmt: skip
-        numbers, measured = [], {}
+        numbers, measured, places = [], {}, {}
         for row in rows():
-            found = {name: _measure(results, row, read) for name, read in _QUANTITIES.items()}
+            found = _measures(results, row)
             measured[row.title] = found["classification"]
+            places[row.title] = _place(found)
             published = POSTER.get(row.title, (None,) * 3)
             main.append(
                 [
@@ -98,6 +100,7 @@ class Poster(Table):
             tables={self.title: main, "Half of the channels": self._criteria(results)},
             claims=_claims(measured),
             notes=_NOTES,
+            figures={"widths": (_CAPTION, self._plot(results, places))},
             numbers={"rows": numbers},
         )
 
@@ -106,7 +109,7 @@ class Poster(Table):
                   "multiply-adds, G", "parameters, M", "seeds"]]  # fmt: skip
         whole = _measure(results, Row("", WHOLE), _QUANTITIES["classification"])
         for title, chain in CRITERIA.items():
-            found = {n: _measure(results, Row("", chain), r) for n, r in _QUANTITIES.items()}
+            found = _measures(results, Row(title, chain))
             table.append(
                 [
                     title,
@@ -119,6 +122,18 @@ class Poster(Table):
                 ]
             )
         return table
+
+    def _plot(self, results, places):
+        """The plot of the rows' places, with those of the criteria for half of the channels."""
+        for title, chain in CRITERIA.items():
+            places[f"½, {title}"] = _place(_measures(results, Row(title, chain)))
+        published = {name: (adds, accuracy) for name, (accuracy, adds, _) in POSTER.items()}
+        parts = []
+        for one in (places, published):
+            known = {name: place for name, place in one.items() if place}
+            widths = {name: place for name, place in known.items() if name.endswith("%")}
+            parts += [widths, {name: known[name] for name in known if name not in widths}]
+        return plots.plot_widths(*parts)
 
 
 def _verification(metrics, row):
@@ -133,6 +148,17 @@ _QUANTITIES = {
     "multiply-adds": lambda metrics, row: metrics["multiply_adds"],
     "parameters": lambda metrics, row: metrics["parameters_kept"],
 }
+
+
+def _measures(results, row):
+    """All quantities of a row, a dict."""
+    return {name: _measure(results, row, read) for name, read in _QUANTITIES.items()}
+
+
+def _place(found):
+    """Where a row stands in the plot: (multiply-adds in G, accuracy), or None."""
+    adds, accuracy = found["multiply-adds"], found["classification"]
+    return (adds.mean / 1e9, accuracy.mean) if accuracy else None
 
 
 def _measure(results, row, read):
@@ -172,6 +198,7 @@ def _claims(measured):
     return claims
 
 
+_CAPTION = "Held-out images whose identity is told, over the multiply-adds; ½: half of the channels."
 _NOTES = [
     "Rows in per cent are the prioritised VGG-16, its channels under the threshold pruned, at that "
     "share of what is left of each layer's; all widths have the same weights.",
