@@ -4,7 +4,7 @@ import math
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from sparseface_tf.evaluation.plots import COLOURS, LOOK, legend_below, new_figure
 
@@ -63,11 +63,16 @@ def plot_widths(widths, others, published, published_others):
             for _, place in points.items():
                 panel.plot(*place, "s", color=COLOURS[1], markersize=4)
             for name, place in (line | points).items():
-                panel.annotate(name, place, xytext=(4, 5), textcoords="offset points", fontsize=7)
+                # The line rises to the right: on the left there is room above it.
+                x, side = (-5, "right") if name in line else (5, "left")
+                panel.annotate(
+                    name, place, xytext=(x, 3), textcoords="offset points", ha=side, fontsize=7
+                )
             panel.set(title=title, xlabel="Multiply-adds, G", xscale="log")
+            panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.xaxis.set_minor_locator(NullLocator())
             panel.xaxis.set_major_formatter(FuncFormatter(lambda adds, _: f"{adds:g}"))
-            panel.xaxis.set_minor_formatter(NullFormatter())
-            # Names stand to the right of their points.
+            # For the names.
             panel.margins(x=0.2, y=0.12)
         panels[0].set_ylabel("Held-out images told")
     return figure
