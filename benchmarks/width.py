@@ -37,6 +37,9 @@ WIDTHS = flags.DEFINE_list("widths", ["1", "0.75", "0.5", "0.25"], "Shares of th
 PRECISION = flags.DEFINE_string("precision", "auto", "What Keras computes in.")
 PEERS = flags.DEFINE_bool("peers", False, "MobileFaceNet, MobileNet and SqueezeNet too.")
 SCALE = flags.DEFINE_enum("scale", "full", ["full", "small"], "Small tries the program out.")
+MULTIPLE = flags.DEFINE_integer(
+    "channel_multiple", 1, "As of train.py: the channels of a layer are a multiple of it."
+)
 SECONDS = flags.DEFINE_float("seconds", 5.0, "How long each time is measured.")
 
 
@@ -106,7 +109,8 @@ def main(argv):
     model = open_embedder(MODEL.value).network if MODEL.value else network(NETWORK.value)
     first = None
     for width in map(float, WIDTHS.value):
-        narrow, counted = at_width(model, width), total(counts_at_width(model, width))
+        narrow = at_width(model, width, MULTIPLE.value)
+        counted = total(counts_at_width(model, width, MULTIPLE.value))
         cells, first = row(f"{model.name} at {100 * width:g} %", narrow, counted, first)
         rows.append(cells)
     for name in ("mobilefacenet", "mobilenet", "squeezenet") if PEERS.value else ():
