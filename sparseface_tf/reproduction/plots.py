@@ -8,6 +8,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from sparseface_tf.evaluation.plots import COLOURS, LOOK, legend_below, new_figure
 
+# Of networks that stand by themselves.
+_MARKERS = "s^Dv<>ph"
+
 
 def plot_trade_off(points, published):
     """Accuracy over the share of parameters kept, ours and beside it the paper's (Table 4).
@@ -57,23 +60,33 @@ def plot_widths(widths, others, published, published_others):
         panels = figure.subplots(1, 2)
         titles = ("here", "the poster, additions counted too")
         both = ((widths, others), (published, published_others))
+        names, drawn = list(others | published_others), {}
         for panel, title, (line, points) in zip(panels, titles, both):
             if line:
                 panel.plot(*zip(*line.values()), color=COLOURS[0], marker="o")
-            for _, place in points.items():
-                panel.plot(*place, "s", color=COLOURS[1], markersize=4)
-            for name, place in (line | points).items():
-                # The line rises to the right: on the left there is room above it.
-                x, side = (-5, "right") if name in line else (5, "left")
+            # The line rises to the right: on the left there is room above it.
+            for name, place in line.items():
                 panel.annotate(
-                    name, place, xytext=(x, 3), textcoords="offset points", ha=side, fontsize=7
+                    name, place, xytext=(-5, 3), textcoords="offset points", ha="right", fontsize=7
                 )
+            for name, place in points.items():
+                number = names.index(name)
+                drawn[name] = panel.plot(
+                    *place,
+                    _MARKERS[number % len(_MARKERS)],
+                    color=COLOURS[1:][number % len(COLOURS[1:])],
+                    markersize=6,
+                    alpha=0.8,
+                )[0]
             panel.set(title=title, xlabel="Multiply-adds, G", xscale="log")
             panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             panel.xaxis.set_minor_locator(NullLocator())
             panel.xaxis.set_major_formatter(FuncFormatter(lambda adds, _: f"{adds:g}"))
             # For the names.
             panel.margins(x=0.2, y=0.12)
+        names = [name for name in names if name in drawn]
+        if names:
+            legend_below(figure, [drawn[name] for name in names], names)
         panels[0].set_ylabel("Held-out images told")
     return figure
 
