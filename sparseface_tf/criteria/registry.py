@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import pkgutil
@@ -93,12 +94,14 @@ def load_criteria(path):
     # Named after its path, so that a file that was changed may define its criteria anew.
     name = f"criteria_{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None:
+    if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
         raise ValueError(f"{path} is not a Python file: its name must end with .py.")
     module = importlib.util.module_from_spec(spec)
     criteria()  # whose names are taken
     try:
-        spec.loader.exec_module(module)
+        # Not by exec_module: it takes a compiled file's word where the source was changed within a
+        # second and is as long as before.
+        exec(spec.loader.source_to_code(spec.loader.get_data(path), path), module.__dict__)
     except Exception as error:
         raise ValueError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     found = [*Criterion.named.values(), *ChannelCriterion.named.values()]
