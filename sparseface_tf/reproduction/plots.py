@@ -84,9 +84,7 @@ def plot_widths(widths, others, published, published_others):
             panel.xaxis.set_major_formatter(FuncFormatter(lambda adds, _: f"{adds:g}"))
             # For the names.
             panel.margins(x=0.2, y=0.12)
-        names = [name for name in names if name in drawn]
-        if names:
-            legend_below(figure, [drawn[name] for name in names], names)
+        legend_below(figure, list(drawn.values()), list(drawn))
         panels[0].set_ylabel("Held-out images told")
     return figure
 

@@ -125,11 +125,13 @@ class Poster(Table):
 
     def _plot(self, results, places):
         """The plot of the rows' places, with those of the criteria for half of the channels."""
-        for title, chain in CRITERIA.items():
-            places[f"½, {title}"] = _place(_measures(results, Row(title, chain)))
+        halves = {
+            f"½, {title}": _place(_measures(results, Row(title, chain)))
+            for title, chain in CRITERIA.items()
+        }
         published = {name: (adds, accuracy) for name, (accuracy, adds, _) in POSTER.items()}
         parts = []
-        for one in (places, published):
+        for one in (places | halves, published):
             known = {name: place for name, place in one.items() if place}
             widths = {name: place for name, place in known.items() if name.endswith("%")}
             parts += [widths, {name: known[name] for name in known if name not in widths}]
