@@ -19,17 +19,20 @@ def tested(data, network, model, path):
         data: `RunData`.
         network: from images to features.
         model: the same with its supervision.
-        path: where the scores of the pairs go, .npz.
+        path: where it goes pair by pair and image by image, .npz: arrays NAME/scores, NAME/right,
+            NAME/same, NAME/folds, NAME/identities of each list of pairs; classification/accuracy
+            and classification/nearest_centre, bool (n,), whether an image's identity is told, and
+            classification/identities, int (n,).
 
     Returns:
         Dict: "verification", a dict for each list of pairs; "classification" with
         --held_out_images.
     """
-    verification, pairs = {}, {}
+    found, arrays = {"verification": {}}, {}
     for name, (faces, images, same, folds) in data.tests.items():
         scores = _scores(data, network, name, faces, images)
         verified = verification_accuracy(scores, same, folds)
-        verification[name] = dataclasses.asdict(verified)
+        found["verification"][name] = dataclasses.asdict(verified)
         values = {
             "scores": scores.astype(np.float32),
             "right": right_decisions(scores, same, folds, verified.thresholds),
@@ -37,11 +40,15 @@ def tested(data, network, model, path):
             "folds": folds,
             "identities": faces.labels[images],
         }
-        pairs.update({f"{name}/{key}": value for key, value in values.items()})
-    write_atomically(path, lambda file: np.savez_compressed(file, **pairs))
-    found = {"verification": verification}
+        arrays.update({f"{name}/{key}": value for key, value in values.items()})
     if data.classified:
-        found["classification"] = _classification(data, network, model)
+        identities = data.classified[1]
+        told = _told(data, network, model)
+        shares = {name: float(right.mean()) for name, right in told.items()}
+        found["classification"] = {"images": len(identities), **shares}
+        told["identities"] = identities
+        arrays.update({f"classification/{key}": value for key, value in told.items()})
+    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
     return found
 
 
@@ -52,8 +59,8 @@ def held_out_accuracy(data, network):
     return verification_accuracy(scores, same, folds).accuracy
 
 
-def _classification(data, network, model):
-    """Shares of the held-out images of training identities that are told right."""
+def _told(data, network, model):
+    """Which held-out images of training identities are told right, a dict of bool arrays (n,)."""
     faces, identities = data.classified
     batches = image_batches(faces, region=data.region)
     classifier = keras.Model(model.input, model.get_layer("f_identity").output)
@@ -61,11 +68,7 @@ def _classification(data, network, model):
     trained = image_batches(data.training, region=data.region)
     centres = NearestCentre().fit(embed(network, trained, "centres"), data.training.labels)
     nearest = centres.predict(embed(network, batches, "nearest centres"))
-    return {
-        "images": len(identities),
-        "accuracy": float(np.mean(told == identities)),
-        "nearest_centre": float(np.mean(nearest == identities)),
-    }
+    return {"accuracy": told == identities, "nearest_centre": nearest == identities}
 
 
 def _scores(data, network, name, faces, pairs):

@@ -73,10 +73,17 @@ def test_metrics_and_table_have_every_width(finished):
         ratio = result["parameters_kept"] / results[0]["parameters"]
         assert result["compression_ratio"] == pytest.approx(ratio)
         assert result["classification"]["images"] == 7  # one of six of each of seven people
-        for name in ("accuracy", "nearest_centre"):
-            assert result["classification"][name] * 7 == pytest.approx(
-                round(result["classification"][name] * 7)
-            )
+        shares = {"": result["classification"]}
+        for width, level in result.get("levels", {}).items():
+            shares[f"_at_{100 * float(width):g}"] = level["classification"]
+        for ending, share in shares.items():
+            with np.load(folder / f"stage{number}" / f"scores{ending}.npz") as arrays:
+                for name in ("accuracy", "nearest_centre"):
+                    right = arrays[f"classification/{name}"]
+                    assert right.dtype == bool and right.shape == (7,)
+                    assert share[name] == pytest.approx(right.sum() / 7)
+                # One image of each, numbered as in training.
+                assert sorted(arrays["classification/identities"]) == list(range(7))
         for width, level in result.get("levels", {}).items():
             half = total(counts_at_width(model, float(width)))
             assert level["multiply_adds"] == half.multiply_adds < result["multiply_adds"]

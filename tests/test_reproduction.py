@@ -20,11 +20,12 @@ from programs import program
 from published import ijba_set, lfw_set, pictures
 
 from pipelines.files import write_json
+from sparseface_tf.evaluation.bootstrap import interval_of_share
 from sparseface_tf.experiment import Experiment
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.reproduction import published
 from sparseface_tf.reproduction.chains import Chain
-from sparseface_tf.reproduction.measures import Claim, Measure, paired
+from sparseface_tf.reproduction.measures import OVER_IMAGES, OVER_PAIRS, Claim, Measure, paired
 from sparseface_tf.reproduction.reproducer import Reproducer, Reproduction
 from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
@@ -164,10 +165,20 @@ def decisions(seed, share):
     }
 
 
+def classified(accuracy, nearest_centre):
+    """What a stage leaves of 100 held-out images of 50 people, of which so many are told."""
+    number = np.arange(100)
+    return {
+        "accuracy": number < round(100 * accuracy),
+        "nearest_centre": number >= 100 - round(100 * nearest_centre),
+        "identities": number // 2,
+    }
+
+
 def test_networks_are_paired_seed_by_seed():
     ours = {seed: decisions(seed, 0.9) for seed in (0, 1, 2)}
     theirs = {seed: decisions(10 + seed, 0.7) for seed in (1, 2, 3)}
-    found = paired("a", "b", ours, theirs)
+    found = paired("a", "b", ours, theirs, OVER_PAIRS)
     assert list(found.comparisons) == [1, 2]
     only_first = only_second = 0
     for seed in (1, 2):
@@ -180,13 +191,13 @@ def test_networks_are_paired_seed_by_seed():
         only_first, only_second = only_first + here, only_second + there
     assert (found.only_first, found.only_second) == (only_first, only_second)
     assert found.difference.over == "2 seeds, Student's t"
-    alone = paired("a", "b", ours, {0: theirs[1]})
-    assert "one seed" in alone.difference.over
+    alone = paired("a", "b", ours, {0: theirs[1]}, OVER_PAIRS)
+    assert alone.difference.over == OVER_PAIRS
     assert alone.difference.interval == alone.comparisons[0].interval
-    assert paired("a", "b", ours, {9: theirs[1]}) is None
+    assert paired("a", "b", ours, {9: theirs[1]}, OVER_PAIRS) is None
     theirs[1]["identities"] = theirs[1]["identities"] + 1
-    with pytest.raises(ValueError, match=r"different pairs \(seed 1\)"):
-        paired("a", "b", ours, theirs)
+    with pytest.raises(ValueError, match=r"not tested on the same pairs or images \(seed 1\)"):
+        paired("a", "b", ours, theirs, OVER_PAIRS)
 
 
 @pytest.mark.parametrize(
@@ -295,10 +306,14 @@ def made_run(folder, chain, seed, accuracy, **changed):
     stage = runs.stage(chain, seed)
     pairs = decisions(100 * seed + int(1e4 * accuracy), accuracy)
     os.makedirs(stage)
-    np.savez(
-        os.path.join(stage, "scores.npz"),
-        **{f"{test}/{key}": pairs[key] for test in ("test", "training") for key in pairs},
-    )
+    answers = {"test": pairs, "training": pairs}
+
+    def save(name, told):
+        answers["classification"] = told
+        flat = {f"{test}/{key}": one[key] for test, one in answers.items() for key in one}
+        np.savez(os.path.join(stage, name), **flat)
+        return {name: float(told[name].mean()) for name in ("accuracy", "nearest_centre")}
+
     verified = {"accuracy": float(pairs["right"].mean())}
     metrics = {
         "parameters": 1000,
@@ -306,7 +321,7 @@ def made_run(folder, chain, seed, accuracy, **changed):
         "compression_ratio": 1 - 0.1 * len(chain.stages),
         "verification": {"test": verified, "training": verified},
         "multiply_adds": 2_500_000_000,
-        "classification": {"accuracy": accuracy - 0.1, "nearest_centre": accuracy - 0.2},
+        "classification": save("scores.npz", classified(accuracy - 0.1, accuracy - 0.2)),
     }
     if chain.network == "vgg16_prioritised" and chain.stages:
         # Each narrower one is worse by 0.05.
@@ -315,7 +330,9 @@ def made_run(folder, chain, seed, accuracy, **changed):
                 "parameters_kept": int(1000 * width),
                 "multiply_adds": 1e9 * width,
                 "verification": {"test": {"accuracy": 0.5 + width / 5}},
-                "classification": {"accuracy": accuracy - 0.1 - (1 - width) / 5},
+                "classification": save(
+                    f"scores_at_{100 * width:g}.npz", classified(accuracy - 0.1 - (1 - width) / 5, 0)
+                ),
             }
             for width in (0.75, 0.5, 0.25)
         }
@@ -540,6 +557,13 @@ def test_the_posters_table(tmp_path):
         "random",
     ]
     assert criteria[1][2].startswith("+10.00")
+    tests = {(row[0], row[1]): row for row in cells((tmp_path / "poster.md").read_text(), 3)[1:]}
+    assert len(tests) == 6 + 5
+    # Of 100 images the first 70 and the last 60 are told, then 74 and 64.
+    assert tests["100 %", "nearest centre"][4:6] == ["76", "56"]
+    p_values = [scipy.stats.binomtest(n, n + m).pvalue for n, m in ((40, 30), (36, 26))]
+    assert tests["100 %", "nearest centre"][6] == ", ".join(f"{p:.3f}" for p in p_values)
+    assert tests["γ, prioritised", "VGG-16"][2].startswith("+10.00")
     assert json.loads((tmp_path / "poster.json").read_text())["rows"][7]["network"] == "50 %"
     assert (tmp_path / "poster_widths.png").read_bytes()[:4] == b"\x89PNG"
     here, there = one.tables[0].findings(Results(one.runs, one.chains)).figures["widths"][1].axes
@@ -549,9 +573,23 @@ def test_the_posters_table(tmp_path):
     assert [text.get_text() for text in here.texts] == ["100 %", "75 %", "50 %", "25 %"]
     names = [text.get_text() for text in here.figure.legends[0].get_texts()]
     assert {"MobileFaceNet", "½, random"} < set(names) and len(names) == 10
+    # A single seed has the interval of its images.
+    shutil.rmtree(tmp_path / "seed1")
+    one.run()
+    main, claims, criteria, tests = (cells((tmp_path / "poster.md").read_text(), n) for n in range(4))
+    told = classified(0.7, 0.6)
+    low, high = interval_of_share(told["accuracy"], told["identities"])
+    assert main[6][1] == f"0.7000 [{low:.4f}, {high:.4f}]"
+    low, high = interval_of_share(told["nearest_centre"], told["identities"])
+    assert main[5][1] == f"0.6000 [{low:.4f}, {high:.4f}]"
+    assert re.fullmatch(r"0\.6500 \[0\.\d{4}, 0\.\d{4}\]", main[7][3])
+    told = {row[0]: row for row in claims[1:]}
+    assert told["100 % above VGG-16"][-1] == "holds for this seed"
+    assert told["50 % above MobileNet"][-1] == "not decided, the sign is none"
+    assert told["100 % above nearest centre"][-1] == "not decided, the sign agrees"
+    assert {row[3] for row in tests[1:]} == {OVER_IMAGES}
     # What is not trained yet is not there, and nothing breaks.
     shutil.rmtree(tmp_path / "seed0")
-    shutil.rmtree(tmp_path / "seed1")
     one.run()
     assert cells((tmp_path / "poster.md").read_text())[1][1] == "—"
 

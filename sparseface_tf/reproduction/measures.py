@@ -10,6 +10,7 @@ from sparseface_tf.evaluation.comparison import compare
 
 # Of the interval of a single seed.
 OVER_PAIRS = "the pairs of one seed, bootstrap over identities"
+OVER_IMAGES = "the images of one seed, bootstrap over identities"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Measure:
         values: dict from seed to the number, at least one.
         mean: of them.
         standard_error: of the mean, standard deviation (n - 1) / sqrt(n); None for one seed.
-        interval: (low, high), 95 %: of Student's t over seeds; for one seed what its pairs allow
-            to say, or None.
+        interval: (low, high), 95 %: of Student's t over seeds; for one seed what its pairs or
+            images allow to say, or None.
         over: what the interval is of, or "".
     """
 
@@ -51,7 +52,7 @@ class Measure:
 
 @dataclasses.dataclass(frozen=True)
 class Paired:
-    """Two networks on the same pairs, over the seeds that both have.
+    """Two networks on the same pairs or images, over the seeds that both have.
 
     Attributes:
         first, second: names of the networks.
@@ -66,34 +67,37 @@ class Paired:
 
     @property
     def only_first(self):
-        """Pairs that only the first decides rightly, summed over seeds."""
+        """Pairs or images that only the first decides rightly, summed over seeds."""
         return sum(one.only_first for one in self.comparisons.values())
 
     @property
     def only_second(self):
-        """Pairs that only the second decides rightly, summed over seeds."""
+        """Pairs or images that only the second decides rightly, summed over seeds."""
         return sum(one.only_second for one in self.comparisons.values())
 
 
-def paired(first, second, scores, other_scores):
+def paired(first, second, answers, other_answers, over):
     """Compares two networks, each seed's with its own counterpart.
 
     Args:
         first, second: names of the networks.
-        scores, other_scores: of the two, dicts from seed to the arrays that a stage leaves of a
-            test, by name.
+        answers, other_answers: of the two, dicts from seed to "right", bool (n,), whether a pair
+            or image is decided rightly, and "identities", int (n, 2) or (n,).
+        over: what the interval of a single seed is of, `OVER_PAIRS` or `OVER_IMAGES`.
 
     Returns:
         A `Paired`; None if they have no seed in common.
 
     Raises:
-        ValueError: if they were not tested on the same pairs.
+        ValueError: if they were not tested on the same ones.
     """
     comparisons = {}
-    for seed in sorted(scores.keys() & other_scores.keys()):
-        one, other = scores[seed], other_scores[seed]
+    for seed in sorted(answers.keys() & other_answers.keys()):
+        one, other = answers[seed], other_answers[seed]
         if not np.array_equal(one["identities"], other["identities"]):
-            raise ValueError(f"{first} and {second} were tested on different pairs (seed {seed}).")
+            raise ValueError(
+                f"{first} and {second} were not tested on the same pairs or images (seed {seed})."
+            )
         comparisons[seed] = compare(
             first, second, one["right"], other["right"], one["identities"]
         )
@@ -101,7 +105,7 @@ def paired(first, second, scores, other_scores):
         return None
     differences = {seed: one.difference for seed, one in comparisons.items()}
     only = next(iter(comparisons.values()))
-    difference = Measure.of(differences, only.interval, OVER_PAIRS)
+    difference = Measure.of(differences, only.interval, over)
     return Paired(first, second, comparisons, difference)
 
 

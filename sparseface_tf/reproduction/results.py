@@ -20,7 +20,7 @@ class Results:
     def __init__(self, runs, chains):
         self.runs = runs
         self._metrics = functools.cache(runs.metrics)
-        self._pairs = functools.cache(runs.pairs)
+        self._answers = functools.cache(runs.answers)
         found = next(((c, s) for c in chains for s in runs.seeds_of(c)), None)
         tests = self._metrics(*found)["verification"] if found else {}
         self.test = "test" if "test" in tests else "held_out"
@@ -48,7 +48,7 @@ class Results:
             return None
         interval = None
         if len(values) == 1 and quantity == "accuracy":
-            pairs = self._pairs(chain, *values, self.test)
+            pairs = self._answers(chain, *values, self.test)
             interval = interval_of_share(pairs["right"], pairs["identities"])
         return Measure.of(values, interval, OVER_PAIRS)
 
@@ -66,13 +66,13 @@ class Results:
 
         Args:
             first, second: `Chain`s.
-            test: as of `Runs.pairs`; default: that of the accuracies.
+            test: as of `Runs.answers`; default: that of the accuracies.
         """
         scores = [
-            {seed: self._pairs(chain, seed, test or self.test) for seed in self.seeds(chain)}
+            {seed: self._answers(chain, seed, test or self.test) for seed in self.seeds(chain)}
             for chain in (first, second)
         ]
-        return paired(first.title, second.title, *scores)
+        return paired(first.title, second.title, *scores, OVER_PAIRS)
 
     def difference(self, chain, quantity, other, other_quantity=None):
         """A quantity of a network less that of another, seed by seed: a `Measure` or None."""

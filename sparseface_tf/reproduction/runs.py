@@ -53,14 +53,20 @@ class Runs:
         """What a finished network's metrics.json holds, a dict."""
         return read_json(self.stage(chain, seed, "metrics.json"))
 
-    def pairs(self, chain, seed, test):
-        """Scores and decisions of a finished network on "test", "held_out" or "training".
+    def answers(self, chain, seed, test, width=1.0):
+        """What a finished network says, pair by pair or image by image.
+
+        Args:
+            chain, seed: of the network.
+            test: "test", "held_out" or "training", of pairs; or "classification", of images.
+            width: share of its channels, one that it was trained at.
 
         Returns:
-            Dict of arrays: "scores" float32 (p,), "right" and "same" bool (p,), "folds" int (p,),
-            "identities" int32 (p, 2).
+            Dict of arrays, as `sparseface_tf.stage_accuracy.tested` writes them; empty if the
+            network was not tested so.
         """
-        with np.load(self.stage(chain, seed, "scores.npz")) as arrays:
+        name = "scores.npz" if width == 1 else f"scores_at_{100 * width:g}.npz"
+        with np.load(self.stage(chain, seed, name)) as arrays:
             names = [name for name in arrays.files if name.startswith(f"{test}/")]
             return {name.partition("/")[2]: arrays[name] for name in names}
 

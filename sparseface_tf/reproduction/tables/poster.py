@@ -2,14 +2,16 @@
 
 import dataclasses
 
+from sparseface_tf.evaluation.bootstrap import interval_of_share
 from sparseface_tf.reproduction import plots
 from sparseface_tf.reproduction.chains import LEVELS, POSTER_STAGE, Chain
-from sparseface_tf.reproduction.measures import Claim, Measure
+from sparseface_tf.reproduction.measures import OVER_IMAGES, OVER_PAIRS, Claim, Measure, paired
 from sparseface_tf.reproduction.published import POSTER
 from sparseface_tf.reproduction.tables.base import (
     NONE,
     Findings,
     Table,
+    paired_rows,
     told,
     told_difference,
     told_published,
@@ -56,6 +58,17 @@ def rows():
     return found
 
 
+# Which row the poster has above which.
+COMPARED = (
+    ("100 %", "VGG-16"),
+    ("100 %", "nearest centre"),
+    ("100 %", "75 %"),
+    ("75 %", "50 %"),
+    ("50 %", "MobileNet"),
+    ("50 %", "SqueezeNet"),
+)
+
+
 class Poster(Table):
     """The poster's table, and half of the channels by other criteria."""
 
@@ -75,10 +88,9 @@ class Poster(Table):
             ["network", "classification", "poster", "verification", "multiply-adds, G",
              "poster, of both", "parameters, M", "poster", "seeds"]
         ]  # fmt: skip
-        numbers, measured, places = [], {}, {}
-        for row in rows():
+        numbers, places, by_title = [], {}, {row.title: row for row in rows()}
+        for row in by_title.values():
             found = _measures(results, row)
-            measured[row.title] = found["classification"]
             places[row.title] = _place(found)
             published = POSTER.get(row.title, (None,) * 3)
             main.append(
@@ -96,32 +108,43 @@ class Poster(Table):
             )
             values = {name: dataclasses.asdict(one) for name, one in found.items() if one}
             numbers.append({"network": row.title, "measured": values, "published": published})
+        compared = [
+            _compared(results, by_title[better], by_title[worse]) for better, worse in COMPARED
+        ]
+        criteria, halves = self._criteria(results)
+        tables = {self.title: main, "Half of the channels": criteria}
+        tests = [one for one in (*compared, *halves) if one]
+        if tests:
+            tables["Paired tests on the same images"] = paired_rows(tests)
         return Findings(
-            tables={self.title: main, "Half of the channels": self._criteria(results)},
-            claims=_claims(measured),
+            tables=tables,
+            claims=_claims(compared),
             notes=_NOTES,
             figures={"widths": (_CAPTION, self._plot(results, places))},
-            numbers={"rows": numbers},
+            numbers={"rows": numbers, "paired": [dataclasses.asdict(one) for one in tests]},
         )
 
     def _criteria(self, results):
+        """Rows of the criteria for half of the channels, and their comparisons with VGG-16."""
+        compared, whole = [], Row("VGG-16", WHOLE)
         table = [["criterion", "classification", "points above VGG-16", "verification",
                   "multiply-adds, G", "parameters, M", "seeds"]]  # fmt: skip
-        whole = _measure(results, Row("", WHOLE), _QUANTITIES["classification"])
         for title, chain in CRITERIA.items():
-            found = _measures(results, Row(title, chain))
+            row = Row(title, chain)
+            found, above = _measures(results, row), _compared(results, row, whole)
+            compared.append(above)
             table.append(
                 [
                     title,
                     told(found["classification"]),
-                    told_difference(_less(found["classification"], whole)),
+                    told_difference(above.difference if above else None),
                     told(found["verification"]),
                     _number(found["multiply-adds"], 1e9),
                     _number(found["parameters"], 1e6),
                     str(len(results.seeds(chain))),
                 ]
             )
-        return table
+        return table, compared
 
     def _plot(self, results, places):
         """The plot of the rows' places, with those of the criteria for half of the channels."""
@@ -138,23 +161,18 @@ class Poster(Table):
         return plots.plot_widths(*parts)
 
 
-def _verification(metrics, row):
-    tests = metrics["verification"]
-    return tests["test" if "test" in tests else "held_out"]["accuracy"]
-
-
-# Quantity -> function of a part of a metrics.json, that of the width, and the row.
+# Quantity -> function of a part of a metrics.json, that of the width, the row and the test.
 _QUANTITIES = {
-    "classification": lambda metrics, row: metrics["classification"][row.classifier],
-    "verification": _verification,
-    "multiply-adds": lambda metrics, row: metrics["multiply_adds"],
-    "parameters": lambda metrics, row: metrics["parameters_kept"],
+    "classification": lambda metrics, row, test: metrics["classification"][row.classifier],
+    "verification": lambda metrics, row, test: metrics["verification"][test]["accuracy"],
+    "multiply-adds": lambda metrics, row, test: metrics["multiply_adds"],
+    "parameters": lambda metrics, row, test: metrics["parameters_kept"],
 }
 
 
 def _measures(results, row):
     """All quantities of a row, a dict."""
-    return {name: _measure(results, row, read) for name, read in _QUANTITIES.items()}
+    return {name: _measure(results, row, name) for name in _QUANTITIES}
 
 
 def _place(found):
@@ -163,39 +181,62 @@ def _place(found):
     return (adds.mean / 1e9, accuracy.mean) if accuracy else None
 
 
-def _measure(results, row, read):
+def _measure(results, row, name):
     """A quantity of a row over seeds, a `Measure`; None if no seed has it."""
-    values = {}
+    values, read = {}, _QUANTITIES[name]
     for seed in results.seeds(row.chain):
         metrics = results.runs.metrics(row.chain, seed)
         if row.width < 1:
             metrics = metrics["levels"][f"{row.width:g}"]
-        values[seed] = read(metrics, row)
-    return Measure.of(values) if values else None
+        values[seed] = read(metrics, row, results.test)
+    if not values:
+        return None
+    interval, over = None, ""
+    if len(values) == 1 and name in _ANSWERS:
+        answers, over = _ANSWERS[name]
+        one = next(iter(answers(results, row).values()), None)
+        interval = interval_of_share(one["right"], one["identities"]) if one else None
+    return Measure.of(values, interval, over)
 
 
-def _less(one, other):
-    """Difference of two `Measure`s, seed by seed; None if they have no seed in common."""
-    both = sorted(one.values.keys() & other.values.keys()) if one and other else []
-    return Measure.of({n: one.values[n] - other.values[n] for n in both}) if both else None
+def _classified(results, row):
+    """Dict from seed to which held-out images are told right, and whose they are."""
+    found = {}
+    for seed in results.seeds(row.chain):
+        answers = results.runs.answers(row.chain, seed, "classification", row.width)
+        if answers:
+            right = answers[row.classifier]
+            found[seed] = {"right": right, "identities": answers["identities"]}
+    return found
+
+
+def _verified(results, row):
+    """Dict from seed to which pairs are decided rightly, and whose they are."""
+    return {
+        seed: results.runs.answers(row.chain, seed, results.test, row.width)
+        for seed in results.seeds(row.chain)
+    }
+
+
+# What a quantity is the share of right ones of, and what an interval of a single seed is of.
+_ANSWERS = {"classification": (_classified, OVER_IMAGES), "verification": (_verified, OVER_PAIRS)}
+
+
+def _compared(results, row, other):
+    """Two rows on the same held-out images, a `Paired`; None if no seed has both."""
+    answers = _classified(results, row), _classified(results, other)
+    return paired(row.title, other.title, *answers, OVER_IMAGES)
 
 
 def _number(measure, unit):
     return NONE if measure is None else f"{measure.mean / unit:.3f}"
 
 
-def _claims(measured):
+def _claims(compared):
     claims = []
-    for better, worse in (
-        ("100 %", "VGG-16"),
-        ("100 %", "nearest centre"),
-        ("100 %", "75 %"),
-        ("75 %", "50 %"),
-        ("50 %", "MobileNet"),
-        ("50 %", "SqueezeNet"),
-    ):
-        difference = _less(measured[better], measured[worse])
+    for (better, worse), found in zip(COMPARED, compared):
         published = POSTER[better][0] - POSTER[worse][0]
+        difference = found.difference if found else None
         claims.append(Claim(f"{better} above {worse}", difference, published))
     return claims
 
@@ -212,5 +253,6 @@ _NOTES = [
     "parameters have the classifier too.",
     "Half of the channels: of the whole network by γ, of each layer by the others; then fine-tuned "
     "at this width only, normalisations frozen.",
-    "Mean ± standard error over seeds; intervals are 95 %, of Student's t over seeds.",
+    "Mean ± standard error over seeds; intervals are 95 %, of Student's t over seeds. A single seed "
+    "has one of its images or pairs instead, by bootstrap over identities.",
 ]
