@@ -566,6 +566,9 @@ def test_the_posters_table(tmp_path):
     assert tests["γ, prioritised", "VGG-16"][2].startswith("+10.00")
     assert json.loads((tmp_path / "poster.json").read_text())["rows"][7]["network"] == "50 %"
     assert (tmp_path / "poster_widths.png").read_bytes()[:4] == b"\x89PNG"
+    # On the page what a row is called stands on the left, and what it has on the right.
+    page = (tmp_path / "poster.html").read_text()
+    assert "<td>75 %</td>" in page and '<td class="figure">3.84</td>' in page
     here, there = one.tables[0].findings(Results(one.runs, one.chains)).figures["widths"][1].axes
     np.testing.assert_allclose(here.lines[0].get_xdata(), [2.5, 0.75, 0.5, 0.25])
     np.testing.assert_allclose(here.lines[0].get_ydata(), [0.72, 0.67, 0.62, 0.57])
