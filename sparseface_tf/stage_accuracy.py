@@ -52,6 +52,11 @@ def tested(data, network, model, path):
     return found
 
 
+def scores_file(width=1.0):
+    """Name of the file in a stage's folder that `tested` leaves of a width."""
+    return "scores.npz" if width == 1 else f"scores_at_{100 * width:g}.npz"
+
+
 def held_out_accuracy(data, network):
     """Accuracy of a network on pairs of the people held out of training, a float."""
     faces, images, same, folds = data.tests["held_out"]

@@ -35,7 +35,7 @@ from sparseface_tf.sparsify import (
     output_positions,
     save_masks,
 )
-from sparseface_tf.stage_accuracy import held_out_accuracy, tested
+from sparseface_tf.stage_accuracy import held_out_accuracy, scores_file, tested
 from sparseface_tf.structure import CHANNELS
 from sparseface_tf.supervision import signals, supervise, targets
 
@@ -395,7 +395,7 @@ class Stages:
             }
         if not self.experiment.retrains(number) and number:
             metrics["from_scratch"] = True
-        metrics.update(tested(self.data, self.network, self.model, self._path(number, "scores.npz")))
+        metrics.update(tested(self.data, self.network, self.model, self._path(number, scores_file())))
         for width in self._widths(number)[1:]:
             metrics.setdefault("levels", {})[f"{width:g}"] = self._at_width(number, width)
         self.network.save(self._path(number, "model.keras"))
@@ -414,7 +414,7 @@ class Stages:
             at_width(each, width, self.experiment.channel_multiple)
             for each in (self.network, self.model)
         )
-        path = self._path(number, f"scores_at_{100 * width:g}.npz")
+        path = self._path(number, scores_file(width))
         return {
             **report.parameters(network, self.experiment.layers()),
             "multiply_adds": counts.total(counts.count(network)).multiply_adds,

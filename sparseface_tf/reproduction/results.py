@@ -15,14 +15,15 @@ class Results:
     Attributes:
         runs: the same.
         test: the test that accuracies are of: "test", or "held_out" where there is no other.
+        metrics, answers: as of `Runs`, each file read once.
     """
 
     def __init__(self, runs, chains):
         self.runs = runs
-        self._metrics = functools.cache(runs.metrics)
-        self._answers = functools.cache(runs.answers)
+        self.metrics = functools.cache(runs.metrics)
+        self.answers = functools.cache(runs.answers)
         found = next(((c, s) for c in chains for s in runs.seeds_of(c)), None)
-        tests = self._metrics(*found)["verification"] if found else {}
+        tests = self.metrics(*found)["verification"] if found else {}
         self.test = "test" if "test" in tests else "held_out"
 
     def how(self):
@@ -42,13 +43,13 @@ class Results:
     def measure(self, chain, quantity):
         """A quantity of a network, one of `QUANTITIES`: a `Measure`, or None."""
         read = QUANTITIES[quantity]
-        values = {seed: read(self._metrics(chain, seed), self.test) for seed in self.seeds(chain)}
+        values = {seed: read(self.metrics(chain, seed), self.test) for seed in self.seeds(chain)}
         values = {seed: value for seed, value in values.items() if value is not None}
         if not values:
             return None
         interval = None
         if len(values) == 1 and quantity == "accuracy":
-            pairs = self._answers(chain, *values, self.test)
+            pairs = self.answers(chain, *values, self.test)
             interval = interval_of_share(pairs["right"], pairs["identities"])
         return Measure.of(values, interval, OVER_PAIRS)
 
@@ -59,7 +60,7 @@ class Results:
     def weights(self, chain):
         """Weights that a network keeps, an integer; None if there is none."""
         seeds = self.seeds(chain)
-        return self._metrics(chain, seeds[0])["parameters_kept"] if seeds else None
+        return self.metrics(chain, seeds[0])["parameters_kept"] if seeds else None
 
     def paired(self, first, second, test=None):
         """Two networks on the same pairs, a `Paired`; None if no seed has both.
@@ -69,7 +70,7 @@ class Results:
             test: as of `Runs.answers`; default: that of the accuracies.
         """
         scores = [
-            {seed: self._answers(chain, seed, test or self.test) for seed in self.seeds(chain)}
+            {seed: self.answers(chain, seed, test or self.test) for seed in self.seeds(chain)}
             for chain in (first, second)
         ]
         return paired(first.title, second.title, *scores, OVER_PAIRS)

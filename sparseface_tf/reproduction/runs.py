@@ -11,6 +11,7 @@ from sparseface_tf.experiment import SETTINGS
 from sparseface_tf.reproduction.chains import OWN
 from sparseface_tf.session import own_session
 from sparseface_tf.sparsify.packing import load_masks
+from sparseface_tf.stage_accuracy import scores_file
 from sparseface_tf.stages import Stages
 
 
@@ -65,8 +66,7 @@ class Runs:
             Dict of arrays, as `sparseface_tf.stage_accuracy.tested` writes them; empty if the
             network was not tested so.
         """
-        name = "scores.npz" if width == 1 else f"scores_at_{100 * width:g}.npz"
-        with np.load(self.stage(chain, seed, name)) as arrays:
+        with np.load(self.stage(chain, seed, scores_file(width))) as arrays:
             names = [name for name in arrays.files if name.startswith(f"{test}/")]
             return {name.partition("/")[2]: arrays[name] for name in names}
 

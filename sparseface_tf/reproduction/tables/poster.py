@@ -58,6 +58,11 @@ def rows():
     return found
 
 
+def halves():
+    """The rows of half of the channels by each criterion, a list of `Row`."""
+    return [Row(title, chain) for title, chain in CRITERIA.items()]
+
+
 # Which row the poster has above which.
 COMPARED = (
     ("100 %", "VGG-16"),
@@ -88,10 +93,10 @@ class Poster(Table):
             ["network", "classification", "poster", "verification", "multiply-adds, G",
              "poster, of both", "parameters, M", "poster", "seeds"]
         ]  # fmt: skip
-        numbers, places, by_title = [], {}, {row.title: row for row in rows()}
+        measured = {row: _measures(results, row) for row in (*rows(), *halves())}
+        numbers, by_title = [], {row.title: row for row in rows()}
         for row in by_title.values():
-            found = _measures(results, row)
-            places[row.title] = _place(found)
+            found = measured[row]
             published = POSTER.get(row.title, (None,) * 3)
             main.append(
                 [
@@ -111,50 +116,45 @@ class Poster(Table):
         compared = [
             _compared(results, by_title[better], by_title[worse]) for better, worse in COMPARED
         ]
-        criteria, halves = self._criteria(results)
-        tables = {self.title: main, "Half of the channels": criteria}
-        tests = [one for one in (*compared, *halves) if one]
+        above = {row: _compared(results, row, by_title["VGG-16"]) for row in halves()}
+        tables = {self.title: main, "Half of the channels": self._criteria(results, measured, above)}
+        tests = [one for one in (*compared, *above.values()) if one]
         if tests:
             tables["Paired tests on the same images"] = paired_rows(tests)
         return Findings(
             tables=tables,
             claims=_claims(compared),
             notes=_NOTES,
-            figures={"widths": (_CAPTION, self._plot(results, places))},
+            figures={"widths": (_CAPTION, self._plot(measured))},
             numbers={"rows": numbers, "paired": [dataclasses.asdict(one) for one in tests]},
         )
 
-    def _criteria(self, results):
-        """Rows of the criteria for half of the channels, and their comparisons with VGG-16."""
-        compared, whole = [], Row("VGG-16", WHOLE)
+    def _criteria(self, results, measured, above):
+        """The table of half of the channels, from all rows' measures and comparisons with VGG-16."""
         table = [["criterion", "classification", "points above VGG-16", "verification",
                   "multiply-adds, G", "parameters, M", "seeds"]]  # fmt: skip
-        for title, chain in CRITERIA.items():
-            row = Row(title, chain)
-            found, above = _measures(results, row), _compared(results, row, whole)
-            compared.append(above)
+        for row in halves():
+            found = measured[row]
             table.append(
                 [
-                    title,
+                    row.title,
                     told(found["classification"]),
-                    told_difference(above.difference if above else None),
+                    told_difference(above[row].difference if above[row] else None),
                     told(found["verification"]),
                     _number(found["multiply-adds"], 1e9),
                     _number(found["parameters"], 1e6),
-                    str(len(results.seeds(chain))),
+                    str(len(results.seeds(row.chain))),
                 ]
             )
-        return table, compared
+        return table
 
-    def _plot(self, results, places):
+    def _plot(self, measured):
         """The plot of the rows' places, with those of the criteria for half of the channels."""
-        halves = {
-            f"½, {title}": _place(_measures(results, Row(title, chain)))
-            for title, chain in CRITERIA.items()
-        }
+        places = {row.title: _place(measured[row]) for row in rows()}
+        places |= {f"½, {row.title}": _place(measured[row]) for row in halves()}
         published = {name: (adds, accuracy) for name, (accuracy, adds, _) in POSTER.items()}
         parts = []
-        for one in (places | halves, published):
+        for one in (places, published):
             known = {name: place for name, place in one.items() if place}
             widths = {name: place for name, place in known.items() if name.endswith("%")}
             parts += [widths, {name: known[name] for name in known if name not in widths}]
@@ -185,7 +185,7 @@ def _measure(results, row, name):
     """A quantity of a row over seeds, a `Measure`; None if no seed has it."""
     values, read = {}, _QUANTITIES[name]
     for seed in results.seeds(row.chain):
-        metrics = results.runs.metrics(row.chain, seed)
+        metrics = results.metrics(row.chain, seed)
         if row.width < 1:
             metrics = metrics["levels"][f"{row.width:g}"]
         values[seed] = read(metrics, row, results.test)
@@ -203,7 +203,7 @@ def _classified(results, row):
     """Dict from seed to which held-out images are told right, and whose they are."""
     found = {}
     for seed in results.seeds(row.chain):
-        answers = results.runs.answers(row.chain, seed, "classification", row.width)
+        answers = results.answers(row.chain, seed, "classification", row.width)
         if answers:
             right = answers[row.classifier]
             found[seed] = {"right": right, "identities": answers["identities"]}
@@ -213,7 +213,7 @@ def _classified(results, row):
 def _verified(results, row):
     """Dict from seed to which pairs are decided rightly, and whose they are."""
     return {
-        seed: results.runs.answers(row.chain, seed, results.test, row.width)
+        seed: results.answers(row.chain, seed, results.test, row.width)
         for seed in results.seeds(row.chain)
     }
 
