@@ -6,13 +6,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, logging  # noqa: E402
 
-from sparseface_tf.command_line import (  # noqa: E402
+from pipelines.command_line import (  # noqa: E402
     check_arguments,
     define_flags,
     from_flags,
     one_line_errors,
 )
-from sparseface_tf.evaluator import Evaluation, Evaluator  # noqa: E402
+from sparseface_tf.evaluation.evaluator import Evaluation, Evaluator  # noqa: E402
 
 define_flags(Evaluation)
 

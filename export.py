@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, logging  # noqa: E402
 
-from sparseface_tf.command_line import (  # noqa: E402
+from pipelines.command_line import (  # noqa: E402
     check_arguments,
     define_flags,
     from_flags,

@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging  # noqa: E402
 
-from sparseface_tf.command_line import define_flags, from_flags, one_line_errors  # noqa: E402
+from pipelines.command_line import define_flags, from_flags, one_line_errors  # noqa: E402
 from sparseface_tf.recognition.commands import Recogniser, Recognition  # noqa: E402
 
 # absl's flags, as in all programs here: with a flag for each setting, --flagfile and --help. That

@@ -7,14 +7,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 
-from sparseface_tf.command_line import (  # noqa: E402
+from pipelines.command_line import (  # noqa: E402
     check_arguments,
     define_flags,
     from_flags,
     one_line_errors,
 )
-from sparseface_tf.experiment import Experiment  # noqa: E402
 from sparseface_tf.reproduction.reproducer import ROWS, Reproducer, Reproduction  # noqa: E402
+from sparseface_tf.training.experiment import Experiment  # noqa: E402
 
 SCALES = os.path.join("flags", "scale")
 

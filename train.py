@@ -7,17 +7,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 
-from pipelines.drawing import draw_augmentation, draw_regions  # noqa: E402
-from sparseface_tf.command_line import (  # noqa: E402
+from pipelines.command_line import (  # noqa: E402
     check_arguments,
     define_flags,
     from_flags,
     one_line_errors,
 )
-from sparseface_tf.experiment import Experiment  # noqa: E402
-from sparseface_tf.report import region_table  # noqa: E402
-from sparseface_tf.session import own_session  # noqa: E402
-from sparseface_tf.stages import Stages  # noqa: E402
+from pipelines.drawing.sheets import draw_augmentation, draw_regions  # noqa: E402
+from sparseface_tf.training.experiment import Experiment  # noqa: E402
+from sparseface_tf.training.session import own_session  # noqa: E402
+from sparseface_tf.training.stages import Stages  # noqa: E402
+from sparseface_tf.training.table import region_table  # noqa: E402
 
 define_flags(Experiment)
 flags.DEFINE_string(

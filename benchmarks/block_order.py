@@ -17,11 +17,11 @@ import numpy as np
 import scipy.sparse
 from absl import app, flags
 
-from sparseface_tf.embedder import open_embedder
-from sparseface_tf.export.tflite.encoding import BLOCK, encode
+from pipelines.tables import markdown_table
+from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export.tflite.lowering import in_float32, matrices, products
-from sparseface_tf.report import markdown
 from sparseface_tf.sparsify import layer_kind
+from sparseface_tf.tflite.encoding import BLOCK, encode
 
 MODEL = flags.DEFINE_string("model", "runs/faces", "As for export.py.")
 
@@ -82,7 +82,7 @@ def main(_):
             table.append([name, f"{matrix.nnz:,}", *(f"{n:.2f}" for n in each),
                           *(f"{size:.3f}" for size in sizes)])  # fmt: skip
         below = layer_kind(layer)
-    print(markdown(table))
+    print(markdown_table(table))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from absl import app, flags
 
-from sparseface_tf.cosine import Cosine
 from sparseface_tf.evaluation.blufr import BlufrTest, Trial, evaluate_blufr
+from sparseface_tf.matching.cosine import Cosine
 
 FEATURES = flags.DEFINE_integer("features", 512, "Length of a feature.")
 TRIALS = flags.DEFINE_integer("trials", 10, "Number of trials.")

@@ -12,15 +12,12 @@ Prints, all measured in one run on the network of Table 1:
 
 import time
 
-from absl import app
-from absl import flags
 import keras
 import numpy as np
+from absl import app, flags
 
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.sparsify import CorrelationStatistics
-from sparseface_tf.sparsify import layer_geometry
-from sparseface_tf.sparsify import network_correlations
+from sparseface_tf.sparsify import CorrelationStatistics, layer_geometry, network_correlations
 from sparseface_tf.sparsify.correlations import neuron_activations
 
 _IMAGES = flags.DEFINE_integer("images", 512, "Number of images.", lower_bound=2)

@@ -28,8 +28,8 @@ from absl import app, flags
 
 from sparseface_tf.criteria import criteria, criterion
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.precision import dtype_policy
-from sparseface_tf.supervision import signals, supervise, targets
+from sparseface_tf.supervision.signals import signals, supervise, targets
+from sparseface_tf.training.precision import dtype_policy
 
 IMAGES = flags.DEFINE_integer("images", 512, "Number of images.", lower_bound=2)
 BATCH = flags.DEFINE_integer("batch", 64, "Images in a batch.", lower_bound=2)

@@ -24,12 +24,12 @@ import tensorflow as tf
 import tqdm
 from absl import app, flags
 
-from sparseface_tf.embedder import open_embedder
+from pipelines.tables import markdown_table
+from sparseface_tf.embedding.embedder import open_embedder
+from sparseface_tf.embedding.litert import LiteRTNetwork
+from sparseface_tf.embedding.litert_worker import peak_memory
 from sparseface_tf.export.network import in_float32
-from sparseface_tf.export.tflite.litert import LiteRTNetwork
-from sparseface_tf.export.tflite.litert_worker import peak_memory
-from sparseface_tf.mobilefacenet import mobilefacenet
-from sparseface_tf.report import markdown
+from sparseface_tf.networks.mobilefacenet import mobilefacenet
 
 MODEL = flags.DEFINE_multi_string("model", [], "NAME=PATH of a trained network, in any format.")
 SECONDS = flags.DEFINE_float("seconds", 5.0, "How long each time is measured.")
@@ -116,7 +116,7 @@ def main(_):
         peer = os.path.join(folder, "model.keras")
         in_float32(mobilefacenet(found["shape"], found["features"])).save(peer)
         table.append(row("MobileFaceNet in Keras", peer)[0])
-    print(markdown(table))
+    print(markdown_table(table))
 
 
 if __name__ == "__main__":

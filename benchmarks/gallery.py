@@ -10,11 +10,10 @@ probe are what the product's scores say.
 
 import time
 
-from absl import app
-from absl import flags
 import numpy as np
+from absl import app, flags
 
-from sparseface_tf.gallery import top_k
+from sparseface_tf.matching.gallery import top_k
 
 _IDENTITIES = flags.DEFINE_integer("identities", 1_000_000, "Gallery vectors.", lower_bound=1)
 _PROBES = flags.DEFINE_integer("probes", 256, "Probes in the batch.", lower_bound=1)

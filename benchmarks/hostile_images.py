@@ -26,7 +26,7 @@ import tqdm
 from absl import app, flags
 from mutations import bombs, files, mutated, picture_or_reason
 
-from pipelines.images import decode
+from pipelines.faces.images import decode
 from sparseface_tf.recognition.photos import UnusablePhoto, open_photo
 
 IMAGES = flags.DEFINE_integer("images", 5000, "Damaged images.")

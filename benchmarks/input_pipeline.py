@@ -19,21 +19,20 @@ import sys
 import tempfile
 import time
 
-from absl import app
-from absl import flags
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import app, flags
 
-from pipelines.batches import pair_batches
-from pipelines.folder import FolderFaces
-from pipelines.landmarks import NUMBERS
-from pipelines.regions import WHOLE_FACE
-from pipelines.synthetic import SyntheticFaces
-from sparseface_tf.experiment import Experiment
+from pipelines.batches.batches import pair_batches
+from pipelines.faces.landmarks import NUMBERS
+from pipelines.faces.regions import WHOLE_FACE
+from pipelines.sources.folder import FolderFaces
+from pipelines.sources.synthetic import SyntheticFaces
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.precision import dtype_policy
-from sparseface_tf.stages import Stages
+from sparseface_tf.training.experiment import Experiment
+from sparseface_tf.training.precision import dtype_policy
+from sparseface_tf.training.stages import Stages
 
 _DATA = flags.DEFINE_string("data", "", "Folder IDENTITY/IMAGE; default: rendered faces.")
 _IDENTITIES = flags.DEFINE_integer("identities", 64, "Rendered identities.", lower_bound=2)

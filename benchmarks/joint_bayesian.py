@@ -13,12 +13,11 @@ two orders of magnitude along directions of their own, and prints
 
 import time
 
-from absl import app
-from absl import flags
 import numpy as np
+from absl import app, flags
 from scipy.stats import multivariate_normal
 
-from sparseface_tf.joint_bayesian import JointBayesian
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 
 _IMAGES = flags.DEFINE_integer("images", 35_000, "Images.", lower_bound=2)
 _IDENTITIES = flags.DEFINE_integer("identities", 4_000, "Identities.", lower_bound=2)

@@ -22,13 +22,13 @@ import tensorflow as tf
 import tqdm
 from absl import app, flags
 
-from pipelines.folder import FolderFaces
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.embedder import open_embedder
-from sparseface_tf.embeddings import FeatureCache, Faces
+from pipelines.sources.folder import FolderFaces
+from sparseface_tf.embedding.embedder import open_embedder
+from sparseface_tf.embedding.embeddings import Faces, FeatureCache
+from sparseface_tf.embedding.systems import System
 from sparseface_tf.evaluation import lfw, pairs
-from sparseface_tf.joint_bayesian import JointBayesian
-from sparseface_tf.systems import System
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 
 FEATURES = flags.DEFINE_integer("features", 512, "Length of a feature.")
 PEOPLE, IMAGES, FOLDS, EACH = 2567, 3, 10, 300

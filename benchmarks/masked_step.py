@@ -18,8 +18,8 @@ import numpy as np
 from absl import app, flags
 
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.precision import dtype_policy
-from sparseface_tf.supervision import signals, supervise, targets
+from sparseface_tf.supervision.signals import signals, supervise, targets
+from sparseface_tf.training.precision import dtype_policy
 
 IDENTITIES = flags.DEFINE_integer("identities", 1000, "Classes of the identification signal.")
 STEPS = flags.DEFINE_integer("steps", 20, "Timed mini-batches of each network.")

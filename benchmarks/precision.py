@@ -20,12 +20,12 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from sparseface_tf.experiment import Experiment
 from pipelines.files import read_json
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.precision import dtype_policy
-from sparseface_tf.stages import Stages
-from sparseface_tf.supervision import signals, supervise, targets
+from sparseface_tf.supervision.signals import signals, supervise, targets
+from sparseface_tf.training.experiment import Experiment
+from sparseface_tf.training.precision import dtype_policy
+from sparseface_tf.training.stages import Stages
 
 TIMED = flags.DEFINE_integer("timed_steps", 6, "Timed mini-batches of each precision.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "Trained networks of each precision; 0: speed only.")

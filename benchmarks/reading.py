@@ -16,15 +16,15 @@ import time
 
 import numpy as np
 from absl import app, flags
-
 from input_pipeline import render
-from pipelines.alignment import TEMPLATE
-from pipelines.batches import image_batches, pair_batches, region_batches
-from pipelines.folder import FolderFaces
-from pipelines.landmarks import read_landmarks
-from pipelines.records import RecordFaces
-from pipelines.regions import WHOLE_FACE, read_regions
-from pipelines.write_records import write_records
+
+from pipelines.batches.batches import image_batches, pair_batches, region_batches
+from pipelines.faces.alignment import TEMPLATE
+from pipelines.faces.landmarks import read_landmarks
+from pipelines.faces.regions import WHOLE_FACE, read_regions
+from pipelines.records.reading import RecordFaces
+from pipelines.records.writing import write_records
+from pipelines.sources.folder import FolderFaces
 
 _READ = flags.DEFINE_integer("read", 1024, "Images to read for each figure.", lower_bound=128)
 

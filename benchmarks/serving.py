@@ -30,14 +30,14 @@ from absl import app, flags, logging
 from kserve import InferInput, InferRequest
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from pipelines.regions import WHOLE_FACE
-from pipelines.synthetic import SyntheticFaces
-from sparseface_tf.embedder import open_embedder
+from pipelines.faces.regions import WHOLE_FACE
+from pipelines.sources.synthetic import SyntheticFaces
+from pipelines.tables import markdown_table
+from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.saved_model.signatures import write_saved_model
 from sparseface_tf.export.tflite.report import machine
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.report import markdown
 
 MODEL = flags.DEFINE_string("model", "", "SavedModel to serve. Default: a network made here.")
 SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each is measured.")
@@ -193,7 +193,7 @@ def main(_):
                         ]
                         found = measured(senders, SECONDS.value)
                         table.append(row(title, clients, *found, rate))
-                print(f"\n{signature}\n\n{markdown(table)}", flush=True)
+                print(f"\n{signature}\n\n{markdown_table(table)}", flush=True)
         finally:
             server.terminate()
             server.wait()

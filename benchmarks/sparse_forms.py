@@ -15,9 +15,9 @@ import keras
 import numpy as np
 from absl import app, flags
 
+from sparseface_tf.embedding.litert import time_in_child
 from sparseface_tf.export.tflite import forms
 from sparseface_tf.export.tflite.build import alone
-from sparseface_tf.export.tflite.litert import time_in_child
 from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 
 SECONDS = flags.DEFINE_float("seconds", 1.0, "How long each time is measured.")

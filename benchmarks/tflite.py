@@ -18,16 +18,16 @@ import keras
 import numpy as np
 from absl import app, flags, logging
 
+from pipelines.tables import markdown_table
 from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.tflite.build import build
-from sparseface_tf.export.tflite.flatbuffer import File
-from sparseface_tf.export.tflite.inspection import sizes
 from sparseface_tf.export.tflite.profile import profile
 from sparseface_tf.export.tflite.report import count_others, file_table, measured_row
 from sparseface_tf.export.tflite.theory import least_bytes
-from sparseface_tf.mobilefacenet import mobilefacenet
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.report import markdown
+from sparseface_tf.networks.mobilefacenet import mobilefacenet
+from sparseface_tf.tflite.flatbuffer import File
+from sparseface_tf.tflite.inspection import sizes
 
 SCALE = flags.DEFINE_enum("scale", "full", ["full", "small"], "Small tries the program out.")
 SECONDS = flags.DEFINE_float("seconds", 5.0, "How long each time is measured.")
@@ -96,7 +96,7 @@ def main(_):
     names = [title for title in files if "dense" not in title and "Mobile" not in title]
     parts = {title: sizes(File(files[title])) for title in names}
     head = ["bytes of", *next(iter(parts.values()))]
-    print(markdown([head] + [[t, *(f"{n:,}" for n in p.values())] for t, p in parts.items()]))
+    print(markdown_table([head] + [[t, *(f"{n:,}" for n in p.values())] for t, p in parts.items()]))
     print(f"Time by operator, {GOAL}:\n")
     for name, output, milliseconds in profile(files[GOAL], SECONDS.value / 5):
         print(f"{milliseconds:8.3f} ms  {name:16s} {output}")

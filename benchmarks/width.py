@@ -20,15 +20,15 @@ import keras
 import numpy as np
 from absl import app, flags
 
+from pipelines.tables import markdown_table
 from sparseface_tf.channels import at_width
-from sparseface_tf.counts import count, counts_at_width, total
-from sparseface_tf.embedder import open_embedder
+from sparseface_tf.embedding.embedder import open_embedder
+from sparseface_tf.embedding.litert import time_in_child
 from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.tflite.build import build
-from sparseface_tf.export.tflite.litert import time_in_child
 from sparseface_tf.networks import build_network
-from sparseface_tf.precision import dtype_policy
-from sparseface_tf.report import markdown
+from sparseface_tf.networks.counts import count, counts_at_width, total
+from sparseface_tf.training.precision import dtype_policy
 
 NETWORK = flags.DEFINE_enum("network", "vgg16", ["vgg16", "baseline", "deepid2plus"], "Which one.")
 MODEL = flags.DEFINE_string("model", "", "A trained one instead.")
@@ -116,7 +116,7 @@ def main(argv):
     for name in ("mobilefacenet", "mobilenet", "squeezenet") if PEERS.value else ():
         peer = network(name)
         rows.append(row(name, peer, total(count(peer)), first)[0])
-    print(markdown(rows))
+    print(markdown_table(rows))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.synthetic import SyntheticFaces
+from pipelines.sources.synthetic import SyntheticFaces
 
 KINDS = ("JPEG", "PROGRESSIVE", "PNG", "BMP", "GIF", "WEBP", "LOSSLESS", "CMYK", "ANIMATED")
 # Bytes and lengths with which damage does most.

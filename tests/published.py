@@ -7,7 +7,7 @@ import numpy as np
 import scipy.io
 import tensorflow as tf
 
-from pipelines.synthetic import SyntheticFaces
+from pipelines.sources.synthetic import SyntheticFaces
 
 SIZE = 32
 

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.embedder import open_embedder
-from sparseface_tf.embeddings import CUT
-from sparseface_tf.joint_bayesian import JointBayesian
+from sparseface_tf.embedding.embedder import open_embedder
+from sparseface_tf.embedding.embeddings import CUT
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 from sparseface_tf.recognition.calibration import Calibration
 from sparseface_tf.recognition.pairs import all_pairs
 from sparseface_tf.recognition.scoring import (

@@ -6,8 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.alignment import TEMPLATE, similarity, template
-from pipelines.regions import Region, crop_region
+from pipelines.faces.alignment import TEMPLATE, similarity, template
+from pipelines.faces.regions import Region, crop_region
 
 
 def align(image, landmarks, height, width):

@@ -6,10 +6,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.alignment import TEMPLATE
-from pipelines.augmentation import Augmentation
-from pipelines.batches import training_crop
-from pipelines.regions import Region
+from pipelines.batches.batches import training_crop
+from pipelines.faces.alignment import TEMPLATE
+from pipelines.faces.augmentation import Augmentation
+from pipelines.faces.regions import Region
 
 FACE = Region("face")
 LANDMARKS = np.array(TEMPLATE, np.float32) + [40, 30]

@@ -4,17 +4,17 @@ import keras
 import numpy as np
 import pytest
 
-from sparseface_tf.callbacks import (
+from sparseface_tf.layers import MaskedDense
+from sparseface_tf.sparsify import layer_correlations, sample_mask
+from sparseface_tf.supervision.verification import PairDistance
+from sparseface_tf.training.callbacks import (
     CheckpointCallback,
     CorrelationMaskCallback,
     EarlyStoppingCallback,
     LogCallback,
     MarginCallback,
 )
-from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
-from sparseface_tf.layers import MaskedDense
-from sparseface_tf.losses import PairDistance
-from sparseface_tf.sparsify import layer_correlations, sample_mask
+from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def small_model():

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sparseface_tf.centre_loss import CentreLoss, ClassCentres
-from sparseface_tf.nearest_centre import NearestCentre
+from sparseface_tf.matching.nearest_centre import NearestCentre
+from sparseface_tf.supervision.centre_loss import CentreLoss, ClassCentres
 
 
 def naive(features, identities, centres, rate):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.faces.regions import TABLE, read_regions
 from pipelines.files import write_json
-from pipelines.regions import TABLE, read_regions
 from sparseface_tf.channels import at_width, prefixes, sliced
 from sparseface_tf.channels.width import normalisations
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
@@ -20,7 +20,7 @@ from sparseface_tf.networks import (
     build_network,
     vgg16_network,
 )
-from sparseface_tf.supervision import signals, supervise
+from sparseface_tf.supervision.signals import signals, supervise
 
 CHANNELS = {"a": 6, "b": 5, "c": 4, "d": 3}
 SETTINGS = dict(epsilon=0.25, moving_variance_initializer=keras.initializers.Constant(0.75))
@@ -228,10 +228,10 @@ def test_half_a_network_is_a_plain_model(tmp_path):
 
 
 def test_half_a_network_is_exported(tmp_path):
+    from sparseface_tf.embedding.litert import LiteRTNetwork
     from sparseface_tf.export.card import training_facts
     from sparseface_tf.export.settings import Export
     from sparseface_tf.export.tflite.exporter import TFLiteExporter
-    from sparseface_tf.export.tflite.litert import LiteRTNetwork
 
     model = baseline_network((56, 48, 3), 0.125, study=True, normalization=True)
     mask = np.random.default_rng(0).random(model.get_layer("f").mask.shape) < 0.1

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from programs import killed, program, same_arrays
 
-from pipelines.subset import split_images
-from pipelines.synthetic import SyntheticFaces
-from sparseface_tf import report
+from pipelines.sources.subset import split_images
+from pipelines.sources.synthetic import SyntheticFaces
 from sparseface_tf.channels import at_width
-from sparseface_tf.counts import count, counts_at_width, total
-from sparseface_tf.experiment import Experiment
+from sparseface_tf.networks.counts import count, counts_at_width, total
 from sparseface_tf.sparsify import load_masks
+from sparseface_tf.training import table as report
+from sparseface_tf.training.experiment import Experiment
 
 train = functools.partial(program, "train.py")
 TINY = [

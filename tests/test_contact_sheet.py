@@ -9,7 +9,7 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.image import imread  # noqa: E402
 
-from pipelines.contact_sheet import GAP, LETTER, _shortened, contact_sheet  # noqa: E402
+from pipelines.drawing.contact_sheet import GAP, LETTER, _shortened, contact_sheet  # noqa: E402
 
 
 def noise(seed, *shape):

@@ -3,21 +3,21 @@
 import copy
 
 import keras
-from keras import layers
 import numpy as np
 import pytest
+from keras import layers
 
-from sparseface_tf.layers import MaskedConv2D
-from sparseface_tf.layers import MaskedDense
-from sparseface_tf.layers import MaskedLocallyConnected2D
+from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.sparsify import CorrelationStatistics
-from sparseface_tf.sparsify import layer_correlations
-from sparseface_tf.sparsify import layer_geometry
-from sparseface_tf.sparsify import layer_kind
-from sparseface_tf.sparsify import mean_abs_correlation
-from sparseface_tf.sparsify import network_correlations
-from sparseface_tf.sparsify import output_positions
+from sparseface_tf.sparsify import (
+    CorrelationStatistics,
+    layer_correlations,
+    layer_geometry,
+    layer_kind,
+    mean_abs_correlation,
+    network_correlations,
+    output_positions,
+)
 from sparseface_tf.sparsify.correlations import neuron_activations
 from sparseface_tf.sparsify.geometry import LayerGeometry
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
-from sparseface_tf.cosine import Cosine, cosine_similarity
+from sparseface_tf.matching.cosine import Cosine, cosine_similarity
 
 
 def test_scikit_learns_checks():

@@ -7,11 +7,10 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from sparseface_tf.channels import at_width
-from sparseface_tf.counts import count, counts_at_width, total
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks import baseline_network, mobilenet, vgg16_network
-from sparseface_tf.squeezenet import squeezenet
-
+from sparseface_tf.networks.counts import count, counts_at_width, total
+from sparseface_tf.networks.squeezenet import squeezenet
 
 KINDS = ("Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2", "BiasAdd")
 

@@ -15,7 +15,7 @@ from sparseface_tf.criteria.obd import hessian_diagonal
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.sparsify import layer_geometry
 from sparseface_tf.sparsify.geometry import LayerGeometry
-from sparseface_tf.supervision import signals, supervise
+from sparseface_tf.supervision.signals import signals, supervise
 
 CLASSES, FEATURES = 3, 4
 IDENTITIES = np.array([0, 0, 1, 2, 2, 2, 0, 1])

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from sparseface_tf.callbacks import CorrelationMaskCallback
-from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
 from sparseface_tf.criteria import MaskCallback, criterion
 from sparseface_tf.criteria.brp import BayesianPruning, BayesianPruningCallback
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.sparsify import layer_correlations, layer_geometry, sample_mask
+from sparseface_tf.training.callbacks import CorrelationMaskCallback
+from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
 
 IMAGES = np.random.default_rng(0).normal(size=(10, 6, 5, 2)).astype("float32")
 CLASSES = np.arange(10) % 3

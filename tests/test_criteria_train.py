@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from sparseface_tf.criteria import Criterion
-from sparseface_tf.experiment import Experiment
 from sparseface_tf.sparsify import load_masks
+from sparseface_tf.training.experiment import Experiment
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = [

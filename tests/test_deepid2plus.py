@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from pipelines.files import read_json
-from sparseface_tf.experiment import Experiment
 from sparseface_tf.networks import DEEPID2PLUS_LAYERS, deepid2plus_network
 from sparseface_tf.sparsify import layer_correlations, layer_kind, load_masks, sample_mask
-from sparseface_tf.stages import Stages
-from sparseface_tf.supervision import supervise
+from sparseface_tf.supervision.signals import supervise
+from sparseface_tf.training.experiment import Experiment
+from sparseface_tf.training.stages import Stages
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ pytest.importorskip("PIL")
 
 from PIL import Image  # noqa: E402
 
-from pipelines import detect, detection  # noqa: E402
-from pipelines.detection import Counts, Face, detect_landmarks, main_face  # noqa: E402
-from pipelines.folder import FolderFaces  # noqa: E402
-from pipelines.landmarks import add_landmarks, read_landmarks  # noqa: E402
-from pipelines.letterbox import GREY, fitted_size, from_stored, letterbox, to_stored  # noqa: E402
+from pipelines.commands import detect
+from pipelines.detection import photos as detection  # noqa: E402
+from pipelines.detection.letterbox import GREY, fitted_size, from_stored, letterbox, to_stored  # noqa: E402
+from pipelines.detection.photos import Counts, Face, detect_landmarks, main_face  # noqa: E402
+from pipelines.faces.landmarks import add_landmarks, read_landmarks  # noqa: E402
+from pipelines.sources.folder import FolderFaces  # noqa: E402
 
 # A fake face: five spots of these colours, upright, on black.
 COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255]])
@@ -400,7 +401,7 @@ def test_command_prints_one_line(tmp_path, monkeypatch):
         detect.main(["detect", "x"])
     values.data = str(tmp_path / "nowhere")
     monkeypatch.setitem(sys.modules, "mtcnn", None)
-    monkeypatch.delitem(sys.modules, "pipelines.mtcnn_detector", raising=False)
+    monkeypatch.delitem(sys.modules, "pipelines.detection.mtcnn", raising=False)
     pytest.importorskip("matplotlib")
     message = r"^error: The package mtcnn is missing: pip install 'sparseface_tf\[detect\]'$"
     with pytest.raises(SystemExit, match=message):
@@ -414,8 +415,8 @@ def test_alignment_sheet(tmp_path):
     pytest.importorskip("matplotlib")
     from matplotlib.image import imread
 
-    from pipelines.alignment_sheet import alignment_sheet
-    from pipelines.regions import WHOLE_FACE, crop_region
+    from pipelines.detection.alignment_sheet import alignment_sheet
+    from pipelines.faces.regions import WHOLE_FACE, crop_region
 
     folder_of(tmp_path, 7)
     path = tmp_path / "alignment.png"
@@ -439,8 +440,8 @@ def test_alignment_sheet(tmp_path):
 
 def test_mtcnn_finds_rendered_faces_and_nothing_in_grey():
     pytest.importorskip("mtcnn")
-    from pipelines.mtcnn_detector import MtcnnDetector
-    from pipelines.synthetic import SyntheticFaces
+    from pipelines.detection.mtcnn import MtcnnDetector
+    from pipelines.sources.synthetic import SyntheticFaces
 
     rendered = SyntheticFaces(identities=8, images_per_identity=1)
     pictures = [rendered.load(tf.constant(i)) for i in range(8)]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from pipelines import duplicates
-from pipelines.duplicates import (
+from pipelines.inspection import duplicates
+from pipelines.inspection.duplicates import (
     DISTANCE,
     Matches,
     equal_groups,
@@ -20,7 +20,7 @@ from pipelines.duplicates import (
     perceptual_hash,
     under_several,
 )
-from pipelines.synthetic import SyntheticFaces
+from pipelines.sources.synthetic import SyntheticFaces
 
 
 def brute_force(rows, columns, distance, upper=False):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from published import lfw_images, pictures
 
-from pipelines.batches import image_batches
-from pipelines.folder import FolderFaces
-from pipelines.regions import read_regions
-from sparseface_tf import embeddings
-from sparseface_tf.embedder import find_model, open_embedder
-from sparseface_tf.embeddings import FeatureCache, Faces
-from sparseface_tf.systems import System, different_parts, open_systems
+from pipelines.batches.batches import image_batches
+from pipelines.faces.regions import read_regions
+from pipelines.sources.folder import FolderFaces
+from sparseface_tf.embedding import embeddings
+from sparseface_tf.embedding.embedder import find_model, open_embedder
+from sparseface_tf.embedding.embeddings import Faces, FeatureCache
+from sparseface_tf.embedding.systems import System, different_parts, open_systems
 
 
 def network(path, height=28, width=24, channels=3, features=5, seed=0):

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from published import ijba_set, lfw_set, pictures, video_frames
 
-from pipelines.folder import FolderFaces
-from pipelines.regions import read_regions
-from sparseface_tf.cosine import Cosine
+from pipelines.faces.regions import read_regions
+from pipelines.sources.folder import FolderFaces
+from sparseface_tf.embedding.embeddings import Faces, FeatureCache
+from sparseface_tf.embedding.systems import open_systems
 from sparseface_tf.evaluation import lfw, pairs
-from sparseface_tf.embeddings import FeatureCache, Faces
-from sparseface_tf.evaluator import Evaluation, Evaluator
-from sparseface_tf.joint_bayesian import JointBayesian
-from sparseface_tf.systems import open_systems
+from sparseface_tf.evaluation.evaluator import Evaluation, Evaluator
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 
 ROOT = pathlib.Path(__file__).parent.parent
 

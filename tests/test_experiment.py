@@ -2,8 +2,8 @@ import fractions
 
 import pytest
 
-from sparseface_tf.experiment import Experiment
 from pipelines.files import read_json
+from sparseface_tf.training.experiment import Experiment
 
 
 def experiment(**kwargs):

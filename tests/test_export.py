@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from published import lfw_set, pictures
 from sparse_networks import mask, small_network
 
-from pipelines.regions import read_regions
-from sparseface_tf.embedder import open_embedder
+from pipelines.faces.regions import read_regions
+from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export import parity
 from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.settings import Export
 from sparseface_tf.export.tflite import build, exporter, forms, litert, lowering
-from sparseface_tf.export.tflite.flatbuffer import File
-from sparseface_tf.export.tflite.inspection import sparse_weights
 from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
-from sparseface_tf.mobilefacenet import mobilefacenet
+from sparseface_tf.networks.mobilefacenet import mobilefacenet
+from sparseface_tf.tflite.flatbuffer import File
+from sparseface_tf.tflite.inspection import sparse_weights
 
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -8,12 +8,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparseface_tf.embedding.litert import run_in_child
 from sparseface_tf.export.layer import Layer
-from sparseface_tf.export.tflite.encoding import count_blocks, decode, encode
-from sparseface_tf.export.tflite.flatbuffer import File
-from sparseface_tf.export.tflite.inspection import check_sparse, sizes, sparse_weights
-from sparseface_tf.export.tflite.litert import run_in_child
 from sparseface_tf.export.tflite.theory import least_bytes
+from sparseface_tf.tflite.encoding import count_blocks, decode, encode
+from sparseface_tf.tflite.flatbuffer import File
+from sparseface_tf.tflite.inspection import check_sparse, sizes, sparse_weights
 
 
 def sparse_array(generator, shape, density, block, dtype=np.float32):

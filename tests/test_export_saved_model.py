@@ -11,12 +11,12 @@ from mutations import bombs, encoded, files, mutated
 from PIL import Image
 from sparse_networks import calibrated, small_network
 
-from pipelines.batches import network_input
-from pipelines.boxed_faces import BoxedFace, BoxedFaces
-from pipelines.detection import Face
-from pipelines.regions import read_regions
-from pipelines.synthetic import SyntheticFaces
-from sparseface_tf.embedder import find_model, open_embedder
+from pipelines.batches.batches import network_input
+from pipelines.detection.photos import Face
+from pipelines.faces.regions import read_regions
+from pipelines.sources.boxed_faces import BoxedFace, BoxedFaces
+from pipelines.sources.synthetic import SyntheticFaces
+from sparseface_tf.embedding.embedder import find_model, open_embedder
 from sparseface_tf.export.card import training_facts
 from sparseface_tf.export.formats import open_exporter
 from sparseface_tf.export.network import in_float32

@@ -6,10 +6,10 @@ import pathlib
 import pytest
 from absl import flags
 
-from pipelines.regions import read_regions
-from sparseface_tf.command_line import define_flags, from_flags
-from sparseface_tf.evaluator import Evaluation
-from sparseface_tf.experiment import Experiment
+from pipelines.command_line import define_flags, from_flags
+from pipelines.faces.regions import read_regions
+from sparseface_tf.evaluation.evaluator import Evaluation
+from sparseface_tf.training.experiment import Experiment
 
 ROOT = pathlib.Path(__file__).parent.parent
 ALL = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("flags/**/*.cfg"))

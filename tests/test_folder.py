@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 
-from pipelines.checking import check_images
-from pipelines.folder import FolderFaces
-from pipelines.landmarks import NUMBERS
-from pipelines.subset import Subset, cap_images, split_identities
+from pipelines.faces.landmarks import NUMBERS
+from pipelines.inspection.checking import check_images
+from pipelines.sources.folder import FolderFaces
+from pipelines.sources.subset import Subset, cap_images, split_identities
 
 HEADER = "path,confidence," + ",".join(NUMBERS)
 

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.gallery import top_k
-from sparseface_tf.joint_bayesian import JointBayesian
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.gallery import top_k
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 
 
 @pytest.fixture(autouse=True, scope="module")

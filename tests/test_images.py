@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.checking import check_images
-from pipelines.folder import FolderFaces
-from pipelines.images import decode
+from pipelines.faces.images import decode
+from pipelines.inspection.checking import check_images
+from pipelines.sources.folder import FolderFaces
 
 HEIGHT, WIDTH = 24, 30
 Y, X = np.mgrid[0:HEIGHT, 0:WIDTH]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.examination import compare, examine, exclusions
-from pipelines.folder import FolderFaces
-from pipelines.inspect import inspect
-from pipelines.landmarks import LANDMARKS
-from pipelines.survey import survey
-from pipelines.synthetic import SyntheticFaces
+from pipelines.commands.inspect import inspect
+from pipelines.faces.landmarks import LANDMARKS
+from pipelines.inspection.examination import compare, examine, exclusions
+from pipelines.inspection.survey import survey
+from pipelines.sources.folder import FolderFaces
+from pipelines.sources.synthetic import SyntheticFaces
 
 RENDERED = SyntheticFaces(identities=4, images_per_identity=3, seed=5)
 FILES = ["duplicates.png", "exclude.txt", "plots.png", "report.json", "report.md"]

@@ -12,9 +12,9 @@ PROGRAM = """
     import keras
     import numpy as np
 
-    from sparseface_tf.callbacks import CorrelationMaskCallback, MarginCallback
+    from sparseface_tf.training.callbacks import CorrelationMaskCallback, MarginCallback
     from sparseface_tf.networks import baseline_network
-    from sparseface_tf.supervision import signals, supervise, targets
+    from sparseface_tf.supervision.signals import signals, supervise, targets
 
     assert keras.backend.backend() == "jax"
     keras.utils.set_random_seed(0)
@@ -65,9 +65,9 @@ MARGIN_SOFTMAX = """
     import keras
     import numpy as np
 
-    from sparseface_tf.margin_softmax import ArcFace, CosFace
+    from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace
     from sparseface_tf.networks import deepid2plus_network
-    from sparseface_tf.supervision import signals, supervise, targets
+    from sparseface_tf.supervision.signals import signals, supervise, targets
 
     assert keras.backend.backend() == "jax"
     rng = np.random.default_rng(0)
@@ -132,7 +132,7 @@ def test_margin_softmax_on_jax(tmp_path):
     import numpy as np
     import tensorflow as tf
 
-    from sparseface_tf.margin_softmax import ArcFace, CosFace
+    from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace
 
     run(MARGIN_SOFTMAX, tmp_path)
     with np.load(tmp_path / "losses.npz") as jax:
@@ -154,7 +154,7 @@ CHANNELS = """
     from sparseface_tf.channels import at_width
     from sparseface_tf.channels.levels import at_levels
     from sparseface_tf.networks import vgg16_network
-    from sparseface_tf.supervision import signals, supervise, targets
+    from sparseface_tf.supervision.signals import signals, supervise, targets
 
     assert keras.backend.backend() == "jax"
     keras.utils.set_random_seed(0)

@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.joint_bayesian import JointBayesian
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.alignment import TEMPLATE
-from pipelines.landmark_sanity import Faults, faults, fit
+from pipelines.faces.alignment import TEMPLATE
+from pipelines.inspection.landmark_sanity import Faults, faults, fit
 
 EYES = np.hypot(*np.subtract(TEMPLATE[1], TEMPLATE[0]))
 SIZE = (200, 160)

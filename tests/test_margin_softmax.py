@@ -9,10 +9,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparseface_tf.checkpoint import load_checkpoint, save_checkpoint
-from sparseface_tf.margin_softmax import ArcFace, CosFace, CosineClassifier
 from sparseface_tf.networks import baseline_network
-from sparseface_tf.supervision import identification_loss, signals, supervise, targets
+from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace, CosineClassifier
+from sparseface_tf.supervision.signals import identification_loss, signals, supervise, targets
+from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
 
 SIGNALS = {"arcface": ArcFace, "cosface": CosFace}
 

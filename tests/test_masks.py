@@ -1,19 +1,14 @@
 """The sampling rules of Sec. 4.1, and masks at one bit a weight."""
 
-from fractions import Fraction
 import os
+from fractions import Fraction
 
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sparseface_tf.sparsify import load_masks
-from sparseface_tf.sparsify import pack_mask
-from sparseface_tf.sparsify import sample_mask
-from sparseface_tf.sparsify import save_masks
-from sparseface_tf.sparsify import unpack_mask
+from sparseface_tf.sparsify import load_masks, pack_mask, sample_mask, save_masks, unpack_mask
 
 # Shapes of each kind, all with K = 24, and the axes of a neuron's inputs.
 LAYOUTS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.overlap import files_in_common, names_in_common, normalized
+from pipelines.inspection.overlap import files_in_common, names_in_common, normalized
 
 
 @pytest.mark.parametrize(

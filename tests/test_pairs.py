@@ -8,11 +8,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.alignment import TEMPLATE
-from pipelines.augmentation import Augmentation
-from pipelines.batches import image_batches, pair_batches, served
-from pipelines.pairs import PairSampler, held_out_pairs
-from pipelines.regions import WHOLE_FACE
+from pipelines.batches.batches import image_batches, pair_batches, served
+from pipelines.batches.pairs import PairSampler, held_out_pairs
+from pipelines.faces.alignment import TEMPLATE
+from pipelines.faces.augmentation import Augmentation
+from pipelines.faces.regions import WHOLE_FACE
 
 
 class ColouredFaces:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.pairs_file import read_pairs
+from pipelines.batches.pairs_file import read_pairs
 
 
 class Names:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from sparseface_tf.evaluation import blufr, identification, lfw, metrics, pairs
-from sparseface_tf.verification import verification_accuracy
+from sparseface_tf.matching.verification import verification_accuracy
 
 
 class Cosine:

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from published import COLUMNS, SPLITS, ijba_set, pictures, video_frames
 
-from pipelines.boxed_faces import BoxedFace, BoxedFaces
-from pipelines.folder import FolderFaces
+from pipelines.sources.boxed_faces import BoxedFace, BoxedFaces
+from pipelines.sources.folder import FolderFaces
 from sparseface_tf.evaluation import ijba, ytf
 from sparseface_tf.evaluation.pairs import evaluate_pairs
+
 
 class Cosine:
     def score_pairs(self, a, b):

@@ -14,15 +14,15 @@ import tensorflow as tf
 from PIL import Image
 from published import lfw_images, pictures
 
-from pipelines.detection import ORIENTATION, Face
-from pipelines.folder import FolderFaces
-from pipelines.synthetic import SyntheticFaces
-from sparseface_tf.embedder import open_embedder
-from sparseface_tf.embeddings import Faces, FeatureCache
+from pipelines.detection.photos import ORIENTATION, Face
+from pipelines.sources.folder import FolderFaces
+from pipelines.sources.synthetic import SyntheticFaces
+from sparseface_tf.embedding.embedder import open_embedder
+from sparseface_tf.embedding.embeddings import Faces, FeatureCache
+from sparseface_tf.embedding.systems import System
 from sparseface_tf.recognition import annotation, photos
 from sparseface_tf.recognition.commands import Recogniser, Recognition
 from sparseface_tf.recognition.people import PeopleGallery
-from sparseface_tf.systems import System
 
 ROOT = pathlib.Path(__file__).parent.parent
 SIDE = 128

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from pipelines.pairs import Pairs
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.joint_bayesian import JointBayesian
+from pipelines.batches.pairs import Pairs
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 from sparseface_tf.recognition import scoring
 from sparseface_tf.recognition.calibration import Calibration, far_steps
 from sparseface_tf.recognition.pairs import all_pairs, listed_pairs

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from mutations import bombs, files, mutated, picture_or_reason
 
-from pipelines.images import MAX_PIXELS, decode
-from sparseface_tf.embedder import open_embedder
+from pipelines.faces.images import MAX_PIXELS, decode
+from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.recognition.photos import UnusablePhoto, open_photo
 
 
@@ -72,7 +72,7 @@ def test_images_that_claim_to_be_huge_are_refused_before_decoding(tmp_path, huge
 
 
 def test_the_limit_is_where_it_is_said(monkeypatch):
-    import pipelines.images
+    import pipelines.faces.images
 
     contents = dict(files(size=48, faces=1))
     for limit, fits in ((48 * 48, True), (48 * 48 - 1, False)):

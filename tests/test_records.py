@@ -8,16 +8,16 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.alignment import TEMPLATE, similarity, template
-from pipelines.augmentation import Augmentation
-from pipelines.batches import image_batches, pair_batches
-from pipelines.checking import check_images
-from pipelines.face_cut import cut_face
-from pipelines.records import RecordFaces, read_index
-from pipelines.regions import Region, crop_region, read_regions
-from pipelines.write_records import plan_shards, verify_records, write_records
-from pipelines.subset import Subset
-from pipelines.windows import Windows, windows_of
+from pipelines.batches.batches import image_batches, pair_batches
+from pipelines.faces.alignment import TEMPLATE, similarity, template
+from pipelines.faces.augmentation import Augmentation
+from pipelines.faces.regions import Region, crop_region, read_regions
+from pipelines.inspection.checking import check_images
+from pipelines.records.face_cut import cut_face
+from pipelines.records.reading import RecordFaces, read_index
+from pipelines.batches.windows import Windows, windows_of
+from pipelines.records.writing import plan_shards, verify_records, write_records
+from pipelines.sources.subset import Subset
 
 REGIONS = list(read_regions().values())
 
@@ -213,7 +213,7 @@ def test_writing_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     options = dict(images_per_shard=8, group=2, progress=False)
     write_records(faces, tmp_path / "whole", **options)
 
-    import pipelines.write_records as writer
+    import pipelines.records.writing as writer
 
     original, calls = writer._write_shard, []
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelines.alignment import TEMPLATE
-from pipelines.landmarks import LANDMARKS
-from pipelines.regions import TABLE, WHOLE_FACE, Region, crop_region, crop_regions, read_regions
+from pipelines.faces.alignment import TEMPLATE
+from pipelines.faces.landmarks import LANDMARKS
+from pipelines.faces.regions import TABLE, WHOLE_FACE, Region, crop_region, crop_regions, read_regions
 
 REGIONS = read_regions()
 SWAPPED = {"left_eye": "right_eye", "mouth_left": "mouth_right"}

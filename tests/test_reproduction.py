@@ -15,13 +15,14 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings as limits, strategies as st
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 from programs import program
 from published import ijba_set, lfw_set, pictures
 
 from pipelines.files import write_json
 from sparseface_tf.evaluation.bootstrap import interval_of_share
-from sparseface_tf.experiment import Experiment
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.reproduction import published
 from sparseface_tf.reproduction.chains import Chain
@@ -32,6 +33,7 @@ from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables import TABLES
 from sparseface_tf.reproduction.tables.ranks import magnitude_ranks
 from sparseface_tf.sparsify import kept_input_correlation, load_masks, save_masks
+from sparseface_tf.training.experiment import Experiment
 
 reproduce = functools.partial(program, "reproduce.py")
 F = Chain(("1/256-f",))

@@ -18,8 +18,8 @@ from mutations import mutated
 from PIL import Image
 from sparse_networks import calibrated
 
-from pipelines.synthetic import SyntheticFaces
-from sparseface_tf.embedder import open_embedder
+from pipelines.sources.synthetic import SyntheticFaces
+from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.saved_model import signatures
 from sparseface_tf.recognition.scoring import JOINT_BAYESIAN

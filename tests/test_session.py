@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from sparseface_tf.session import own_session
+from sparseface_tf.training.session import own_session
 
 
 def graphs():

@@ -12,16 +12,16 @@ import sklearn.datasets
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipelines.alignment import similarity, template
-from pipelines.folder import FolderFaces
-from pipelines.joined import JoinedFaces
-from pipelines.lfw import MEAN_LANDMARKS, LFWFaces
-from pipelines.pairs_file import read_pairs
+from pipelines.batches.pairs_file import read_pairs
+from pipelines.faces.alignment import similarity, template
 from pipelines.sources import open_faces
-from pipelines.synthetic import SyntheticFaces
-from pipelines.tfds_faces import tfds_faces
-from sparseface_tf.experiment import Experiment
-from sparseface_tf.run_data import RunData
+from pipelines.sources.folder import FolderFaces
+from pipelines.sources.joined import JoinedFaces
+from pipelines.sources.lfw import MEAN_LANDMARKS, LFWFaces
+from pipelines.sources.synthetic import SyntheticFaces
+from pipelines.sources.tfds_faces import tfds_faces
+from sparseface_tf.training.experiment import Experiment
+from sparseface_tf.training.run_data import RunData
 
 pytestmark = pytest.mark.filterwarnings("ignore:Retry downloading")
 
@@ -147,7 +147,7 @@ def test_names_of_nothing(name, error, message):
 
 
 def test_tensorflow_datasets_may_be_missing(monkeypatch):
-    monkeypatch.delitem(sys.modules, "pipelines.tfds_faces")
+    monkeypatch.delitem(sys.modules, "pipelines.sources.tfds_faces")
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(ValueError, match=r"pip install 'sparseface_tf\[tfds\]'") as raised:
         open_faces("tfds:lfw")

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparseface_tf.losses import PairDistance, VerificationLoss
 from sparseface_tf.networks import baseline_network, deepid2plus_network
-from sparseface_tf.schedules import SmoothDecay
-from sparseface_tf.supervision import signals, supervise, targets
+from sparseface_tf.supervision.signals import signals, supervise, targets
+from sparseface_tf.supervision.verification import PairDistance, VerificationLoss
+from sparseface_tf.training.schedules import SmoothDecay
 
 
 @settings(max_examples=25, deadline=None)

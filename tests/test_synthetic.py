@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines import rendering
-from pipelines.synthetic import SyntheticFaces
+from pipelines.sources import rendering
+from pipelines.sources.synthetic import SyntheticFaces
 
 FACES = SyntheticFaces(identities=40, images_per_identity=5, seed=3)
 

@@ -4,28 +4,24 @@ Starting a process that imports that package takes seconds, so the kernels of al
 gathered in one model, and a fixture asks for all masks of a kind at once.
 """
 
-from fractions import Fraction
 import importlib.util
 import itertools
 import os
 import sys
+from fractions import Fraction
 
-from hypothesis import given
-from hypothesis import Phase
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as st_numpy
 import keras
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
 
-from sparseface_tf import tfmot
 from sparseface_tf.constraints import MaskConstraint
 from sparseface_tf.criteria import criterion
-from sparseface_tf.experiment import Experiment
-from sparseface_tf.layers import MaskedConv2D
-from sparseface_tf.layers import MaskedDense
-from sparseface_tf.layers import MaskedLocallyConnected2D
+from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.tfmot import masks as tfmot
+from sparseface_tf.training.experiment import Experiment
 
 needs_tfmot = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow_model_optimization") is None,

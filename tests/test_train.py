@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from programs import ROOT, killed, program, same_arrays
 
-from sparseface_tf.experiment import Experiment
 from sparseface_tf.sparsify import load_masks
-from sparseface_tf.stages import Stages
+from sparseface_tf.training.experiment import Experiment
+from sparseface_tf.training.stages import Stages
 
 train = functools.partial(program, "train.py")
 TINY = [

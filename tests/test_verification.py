@@ -3,7 +3,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sparseface_tf.verification import best_threshold, verification_accuracy
+from sparseface_tf.matching.verification import best_threshold, verification_accuracy
 
 
 @settings(max_examples=200, deadline=None)

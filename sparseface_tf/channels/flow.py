@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from sparseface_tf.layers import MaskedLocallyConnected2D
-from sparseface_tf.margin_softmax import CosineClassifier
+from sparseface_tf.supervision.margin_softmax import CosineClassifier
 
 # Layers that make new channels of all that they see, with the setting that says how many.
 PRODUCERS = {

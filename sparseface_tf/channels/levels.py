@@ -10,7 +10,8 @@ import keras
 from sparseface_tf.channels.flow import Flow
 from sparseface_tf.channels.slicing import narrowed, parts_of
 from sparseface_tf.channels.width import prefixes
-from sparseface_tf.centre_loss import ClassCentres
+from sparseface_tf.supervision.centre_loss import ClassCentres
+from sparseface_tf.supervision.output_names import level_name
 
 
 class Part(keras.layers.Layer):
@@ -54,23 +55,6 @@ class Part(keras.layers.Layer):
         for axis, numbers in self.parts[id(variable)].items():
             tensor = _take(tensor, numbers, axis)
         return tensor
-
-
-def level_name(name, share):
-    """What a layer or an output is called at a width: itself at 1, "NAME_at_75" at 0.75."""
-    return name if share == 1 else f"{name}_at_{100 * share:g}"
-
-
-def level_of(name):
-    """The (name, width) that `level_name` has put together.
-
-    Example:
-
-    >>> level_of("f_identity_at_12.5")
-    ('f_identity', 0.125)
-    """
-    plain, at, percent = name.rpartition("_at_")
-    return (plain, float(percent) / 100) if at else (name, 1.0)
 
 
 def at_levels(model, shares, multiple=1):

@@ -5,11 +5,23 @@ through, so one more file in it is one more criterion; those in files elsewhere 
 `load_criteria`. `criterion("obd,draws=2")` makes one from what a flag says.
 """
 
-from sparseface_tf.command_line import setting
-from sparseface_tf.criteria.base import Criterion
-from sparseface_tf.criteria.base import MaskCallback
-from sparseface_tf.criteria.registry import channel_criteria
-from sparseface_tf.criteria.registry import channel_criterion
-from sparseface_tf.criteria.registry import criteria
-from sparseface_tf.criteria.registry import criterion
-from sparseface_tf.criteria.registry import load_criteria
+from pipelines.command_line import setting
+from sparseface_tf.criteria.base import Criterion, MaskCallback
+from sparseface_tf.criteria.registry import (
+    channel_criteria,
+    channel_criterion,
+    criteria,
+    criterion,
+    load_criteria,
+)
+
+__all__ = [
+    "Criterion",
+    "MaskCallback",
+    "channel_criteria",
+    "channel_criterion",
+    "criteria",
+    "criterion",
+    "load_criteria",
+    "setting",
+]

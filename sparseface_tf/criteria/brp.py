@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from absl import logging
 import keras
-from keras import ops
 import numpy as np
+from absl import logging
+from keras import ops
 
-from sparseface_tf.command_line import setting
+from pipelines.command_line import setting
 from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
 from sparseface_tf.criteria.ranking import largest, number_kept
 from sparseface_tf.sparsify import layer_kind

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sparseface_tf.command_line import setting
+from pipelines.command_line import setting
 from sparseface_tf.criteria.base import Criterion, mask_of
 from sparseface_tf.sparsify import layer_correlations, layer_kind, sample_mask
 

@@ -20,7 +20,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from sparseface_tf.losses import PairDistance, VerificationLoss
+from sparseface_tf.supervision.verification import PairDistance, VerificationLoss
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sparseface_tf.command_line import setting
+from pipelines.command_line import setting
 from sparseface_tf.criteria.base import Criterion, kernel_of
 from sparseface_tf.criteria.curvature import loss_roots
 from sparseface_tf.criteria.gradients import before_activation, images_at_once, squared_gradients

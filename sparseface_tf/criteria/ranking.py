@@ -4,8 +4,7 @@ import numbers
 
 import numpy as np
 
-from sparseface_tf.sparsify.budgets import check_enough
-from sparseface_tf.sparsify.budgets import even_budgets
+from sparseface_tf.sparsify.budgets import check_enough, even_budgets
 
 
 def number_kept(sparsity, size, block=1):

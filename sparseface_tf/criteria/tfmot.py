@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from sparseface_tf import tfmot
-from sparseface_tf.command_line import setting
+from pipelines.command_line import setting
 from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
+from sparseface_tf.tfmot import masks as tfmot
 
 
 @dataclasses.dataclass(frozen=True)

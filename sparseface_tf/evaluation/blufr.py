@@ -14,7 +14,7 @@ import scipy.io
 import tensorflow as tf
 import tqdm
 
-from pipelines.names import find_images
+from pipelines.faces.names import find_images
 from sparseface_tf.evaluation import metrics
 from sparseface_tf.evaluation.estimate import Estimate, RateEstimate
 from sparseface_tf.evaluation.pairs import check_features

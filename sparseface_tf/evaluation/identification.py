@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.names import find_images
-from pipelines.text import read_lines
+from pipelines.faces.names import find_images
+from pipelines.faces.text import read_lines
 from sparseface_tf.evaluation.bootstrap import interval_of_share
 from sparseface_tf.evaluation.estimate import Estimate, RateEstimate
 from sparseface_tf.evaluation.metrics import Curve, far_grid, mean_curve

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.boxed_faces import BoxedFace
-from pipelines.names import find_images
-from pipelines.text import read_lines
+from pipelines.faces.names import find_images
+from pipelines.faces.text import read_lines
+from pipelines.sources.boxed_faces import BoxedFace
 from sparseface_tf.evaluation import metrics
 from sparseface_tf.evaluation.estimate import Estimate, RateEstimate
 from sparseface_tf.evaluation.pairs import FARS, check_features, check_folds, score_pairs

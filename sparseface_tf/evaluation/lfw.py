@@ -6,7 +6,7 @@ import numpy as np
 
 from sparseface_tf.evaluation import metrics
 from sparseface_tf.evaluation.pairs import read_pair_test
-from sparseface_tf.verification import best_threshold
+from sparseface_tf.matching.verification import best_threshold
 
 FOLDS = 10
 

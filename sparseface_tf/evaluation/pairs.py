@@ -5,12 +5,12 @@ import os
 
 import numpy as np
 
-from pipelines.names import find_images, image_names
-from pipelines.pairs_file import read_named_pairs
+from pipelines.batches.pairs_file import read_named_pairs
+from pipelines.faces.names import find_images, image_names
 from sparseface_tf.evaluation import metrics
 from sparseface_tf.evaluation.bootstrap import intervals_of_roc
 from sparseface_tf.evaluation.estimate import Estimate
-from sparseface_tf.verification import best_threshold, verification_accuracy
+from sparseface_tf.matching.verification import best_threshold, verification_accuracy
 
 FARS = (1e-1, 1e-2, 1e-3)
 # Pairs at a time: with 512 features and float64 inside the scorer some 500 MB.

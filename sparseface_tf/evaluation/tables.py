@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from sparseface_tf.report import markdown
+from pipelines.tables import markdown_table
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -230,7 +230,7 @@ def markdown_rows(rows, bold=()):
     cells = [[_escaped(text) for text in row] for row in rows]
     for row, column in bold:
         cells[row][column] = f"**{cells[row][column]}**"
-    return markdown(cells)
+    return markdown_table(cells)
 
 
 def _escaped(text):

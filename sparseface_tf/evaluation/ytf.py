@@ -10,8 +10,8 @@ import os
 import numpy as np
 import tqdm
 
-from pipelines.names import MissingImages, image_names
-from pipelines.text import read_lines
+from pipelines.faces.names import MissingImages, image_names
+from pipelines.faces.text import read_lines
 from sparseface_tf.evaluation.pairs import check_features, check_folds
 
 

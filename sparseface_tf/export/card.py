@@ -5,12 +5,12 @@ import os
 import keras
 import numpy as np
 
-from pipelines.alignment import TEMPLATE
+from pipelines.faces.alignment import TEMPLATE
 from pipelines.files import read_json
-from sparseface_tf.embedder import read_names, run_of
-from sparseface_tf.experiment import HELD_OUT, SETTINGS
+from pipelines.tables import markdown_table
+from sparseface_tf.embedding.embedder import read_names
 from sparseface_tf.export.network import CENTRE, SCALE
-from sparseface_tf.report import TITLES, accuracy, markdown
+from sparseface_tf.runs import HELD_OUT, METRICS, SETTINGS, TITLES, accuracy, run_of
 from sparseface_tf.sparsify.geometry import layer_kind
 
 CARD = "MODEL_CARD.md"
@@ -55,7 +55,7 @@ def model_card(embedder, trained, facts, interface):
         f"{embedder.network.output_shape[-1]} numbers, which are alike for photographs of one "
         "person.",
         "## Network",
-        markdown(layer_rows(embedder.network)),
+        markdown_table(layer_rows(embedder.network)),
         "## Training",
         _bullets(trained) or "Not known: the model's file lies in no run of train.py.",
         "## Input and output",
@@ -103,7 +103,7 @@ def training_facts(path, width=1.0):
     Returns:
         Dict of strings; empty if it lies in no run.
     """
-    run, beside = run_of(path), os.path.join(os.path.dirname(path), "metrics.json")
+    run, beside = run_of(path), os.path.join(os.path.dirname(path), METRICS)
     if run is None:
         return {}
     settings = read_json(os.path.join(run, SETTINGS))

@@ -9,12 +9,12 @@ import numpy as np
 
 from pipelines.files import read_json
 from sparseface_tf.channels import at_width
-from sparseface_tf.embedder import open_embedder, run_of
-from sparseface_tf.experiment import SETTINGS
+from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import model_card, training_facts
 from sparseface_tf.export.faces import some_faces
 from sparseface_tf.export.network import CENTRE, EMBEDDING, IMAGE, SCALE, in_float32
+from sparseface_tf.runs import SETTINGS, run_of
 
 # Seeds of the rendered faces: those of parity are not those of calibration, nor training's.
 CALIBRATION, PARITY = 101, 102

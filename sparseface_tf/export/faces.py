@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pipelines.batches import image_batches
+from pipelines.batches.batches import image_batches
 from pipelines.sources import open_faces
-from sparseface_tf.embeddings import Faces
+from sparseface_tf.embedding.embeddings import Faces
 
 
 def some_faces(name, count, region, *, seed=0, skip=0):

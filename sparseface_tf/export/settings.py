@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sparseface_tf.command_line import setting
+from pipelines.command_line import setting
 from sparseface_tf.recognition.scoring import FILE, SCORERS
 
 # With the settings that only this format reads.

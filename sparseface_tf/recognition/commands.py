@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 
-from sparseface_tf.command_line import setting
-from sparseface_tf.embedder import open_embedder
-from sparseface_tf.embeddings import CUT
+from pipelines.command_line import setting
+from sparseface_tf.embedding.embedder import open_embedder
+from sparseface_tf.embedding.embeddings import CUT
 from sparseface_tf.recognition import annotation, photos, scoring
 from sparseface_tf.recognition.calibration import HIGHEST
 from sparseface_tf.recognition.learning import IDENTITIES, learn_scorings

@@ -5,18 +5,18 @@ import os
 import numpy as np
 from absl import logging
 
-from pipelines.checking import check_images
-from pipelines.pairs_file import read_pairs
+from pipelines.batches.pairs_file import read_pairs
+from pipelines.inspection.checking import check_images
 from pipelines.sources import open_faces
-from pipelines.subset import Subset, cap_images
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.embedder import held_out_by_run, read_names
-from sparseface_tf.embeddings import FeatureCache, Faces
-from sparseface_tf.joint_bayesian import JointBayesian
+from pipelines.sources.subset import Subset, cap_images
+from sparseface_tf.embedding.embedder import held_out_by_run, read_names
+from sparseface_tf.embedding.embeddings import Faces, FeatureCache
+from sparseface_tf.embedding.systems import System
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 from sparseface_tf.recognition.calibration import Calibration
 from sparseface_tf.recognition.pairs import all_pairs, listed_pairs
 from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN, Scoring
-from sparseface_tf.systems import System
 
 # Of every two images a pair is made: 4,000 make 8 million. More people tell more than more images.
 MOST_IMAGES, MOST_OF_ONE = 4000, 20

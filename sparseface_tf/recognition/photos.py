@@ -9,10 +9,10 @@ import stat
 import numpy as np
 import tensorflow as tf
 
-from pipelines.batches import network_input
-from pipelines.detection import Face, main_face, upright_turns
-from pipelines.images import decode, reason_of
-from pipelines.letterbox import letterbox, to_stored
+from pipelines.batches.batches import network_input
+from pipelines.detection.letterbox import letterbox, to_stored
+from pipelines.detection.photos import Face, main_face, upright_turns
+from pipelines.faces.images import decode, reason_of
 
 # A photograph's file is read whole; ordinary ones are of some megabytes.
 MAX_BYTES = 1 << 28
@@ -89,7 +89,7 @@ def open_detector():
     """
     try:
         # A package of an extra that training does without.
-        from pipelines.mtcnn_detector import MtcnnDetector
+        from pipelines.detection.mtcnn import MtcnnDetector
     except ModuleNotFoundError as error:
         raise ValueError(
             f"The package {error.name} is missing: pip install 'sparseface_tf[detect]'."

@@ -7,9 +7,9 @@ import zipfile
 import numpy as np
 
 from pipelines.files import write_atomically
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.gallery import top_k
-from sparseface_tf.joint_bayesian import JointBayesian
+from sparseface_tf.matching.cosine import Cosine
+from sparseface_tf.matching.gallery import top_k
+from sparseface_tf.matching.joint_bayesian import JointBayesian
 from sparseface_tf.recognition.calibration import Calibration
 from sparseface_tf.recognition.tail import rate_of_comparison
 

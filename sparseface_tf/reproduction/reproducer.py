@@ -8,15 +8,15 @@ import sys
 import tqdm
 from absl import logging
 
-from sparseface_tf.command_line import setting
+from pipelines.command_line import setting
+from pipelines.tables import markdown_table
 from sparseface_tf.criteria import criterion, load_criteria
 from sparseface_tf.reproduction.chains import own_criteria
 from sparseface_tf.reproduction.report import Report
 from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables import TABLES
-from sparseface_tf.report import markdown
-from sparseface_tf.structure import CHANNELS
+from sparseface_tf.training.structure import CHANNELS
 
 # Settings of an `Experiment` that the rows of a table choose.
 ROWS = ("sparsify", "criterion", "from_scratch", "network", "seed")
@@ -143,7 +143,7 @@ class Reproducer:
         rows = [["network", *(f"seed {seed}" for seed in seeds)]]
         for chain in self.chains:
             rows.append([chain.title, *(self._state(chain, seed) for seed in seeds)])
-        return markdown(rows)
+        return markdown_table(rows)
 
     def _state(self, chain, seed):
         if self.runs.finished(chain, seed):

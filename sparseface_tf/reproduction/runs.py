@@ -7,12 +7,11 @@ import shutil
 import numpy as np
 
 from pipelines.files import read_json, write_json
-from sparseface_tf.experiment import SETTINGS
 from sparseface_tf.reproduction.chains import OWN
-from sparseface_tf.session import own_session
+from sparseface_tf.runs import SETTINGS, scores_file
 from sparseface_tf.sparsify.packing import load_masks
-from sparseface_tf.stage_accuracy import scores_file
-from sparseface_tf.stages import Stages
+from sparseface_tf.training.session import own_session
+from sparseface_tf.training.stages import Stages
 
 
 class Runs:

@@ -10,7 +10,7 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from sparseface_tf.command_line import one_line_errors  # noqa: E402
+from pipelines.command_line import one_line_errors  # noqa: E402
 
 
 def arguments():

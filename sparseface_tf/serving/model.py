@@ -13,8 +13,8 @@ from google.protobuf import json_format
 from kserve import InferRequest, InferResponse, Model
 from kserve.errors import InvalidInput
 
-from pipelines.images import reason_of
-from sparseface_tf.export.saved_model.reading import DEFAULT, SavedModelNetwork, find_version
+from pipelines.faces.images import reason_of
+from sparseface_tf.embedding.saved_model import DEFAULT, SavedModelNetwork, find_version
 from sparseface_tf.serving import tensors
 
 

@@ -4,8 +4,8 @@ import dataclasses
 import math
 
 import keras
-from keras import ops
 import numpy as np
+from keras import ops
 
 from sparseface_tf.layers import MaskedLocallyConnected2D
 

@@ -5,8 +5,7 @@ import numbers
 
 import numpy as np
 
-from sparseface_tf.sparsify.budgets import check_enough
-from sparseface_tf.sparsify.budgets import even_budgets
+from sparseface_tf.sparsify.budgets import check_enough, even_budgets
 
 # Weights that are ranked together: bounds the work space.
 _GROUP = 2**21

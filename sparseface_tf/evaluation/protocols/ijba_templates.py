@@ -1,6 +1,6 @@
 """IJB-A, 1:1 and 1:N."""
 
-from pipelines.boxed_faces import BoxedFaces
+from pipelines.sources.boxed_faces import BoxedFaces
 from sparseface_tf.evaluation import ijba
 from sparseface_tf.evaluation.protocols.place import Found, missing_facts, number_of
 from sparseface_tf.evaluation.section import Run

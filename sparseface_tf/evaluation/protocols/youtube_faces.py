@@ -1,6 +1,6 @@
 """YouTube Faces."""
 
-from pipelines.folder import FolderFaces
+from pipelines.sources.folder import FolderFaces
 from sparseface_tf.evaluation import pairs, ytf
 from sparseface_tf.evaluation.protocols.pair_protocol import PairProtocol, pair_facts
 

@@ -7,19 +7,19 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from pipelines.batches import network_input
-from pipelines.boxed_faces import box_landmarks
+from pipelines.batches.batches import network_input
+from pipelines.faces.images import decode
 from pipelines.files import write_folder, write_json, write_text
-from pipelines.images import decode
-from pipelines.synthetic import SyntheticFaces
-from sparseface_tf.cosine import Cosine
-from sparseface_tf.embeddings import CUT
+from pipelines.sources.boxed_faces import box_landmarks
+from pipelines.sources.synthetic import SyntheticFaces
+from sparseface_tf.embedding.child import run_child
+from sparseface_tf.embedding.embeddings import CUT
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
-from sparseface_tf.export.child import run_child
 from sparseface_tf.export.exporter import PARITY, Exporter
 from sparseface_tf.export.layer import mask_hash
 from sparseface_tf.export.saved_model import reading, signatures, warmup
+from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.recognition import scoring
 
 WORKER = "sparseface_tf.export.saved_model.worker"

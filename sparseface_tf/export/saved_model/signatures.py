@@ -16,11 +16,11 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from pipelines.batches import network_input
-from pipelines.boxed_faces import box_landmarks
-from pipelines.checking import OUTSIDE
-from pipelines.images import decode
-from sparseface_tf.export.saved_model.reading import DEFAULT
+from pipelines.batches.batches import network_input
+from pipelines.faces.images import decode
+from pipelines.inspection.checking import OUTSIDE
+from pipelines.sources.boxed_faces import box_landmarks
+from sparseface_tf.embedding.saved_model import DEFAULT
 from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN
 
 SIGNATURES = (DEFAULT, "embed_jpeg", "embed_jpeg_box", "verify", "score")

@@ -8,7 +8,7 @@ import os
 
 import tensorflow as tf
 
-from sparseface_tf.export.saved_model.reading import EXTRA
+from sparseface_tf.embedding.saved_model import EXTRA
 
 REQUESTS = os.path.join(EXTRA, "tf_serving_warmup_requests")
 

@@ -7,15 +7,15 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from sparseface_tf.embedding.litert import time_in_child
 from sparseface_tf.export.layer import Layer, mask_hash
 from sparseface_tf.export.network import EMBEDDING
 from sparseface_tf.export.tflite import forms, lowering
 from sparseface_tf.export.tflite.convolutions import store_convolutions
-from sparseface_tf.export.tflite.encoding import BLOCK, encode
-from sparseface_tf.export.tflite.flatbuffer import File
-from sparseface_tf.export.tflite.inspection import check_sparse, sparse_weights
-from sparseface_tf.export.tflite.litert import time_in_child
 from sparseface_tf.export.tflite.quantisation import quantise
+from sparseface_tf.tflite.encoding import BLOCK, encode
+from sparseface_tf.tflite.flatbuffer import File
+from sparseface_tf.tflite.inspection import check_sparse, sparse_weights
 
 
 def build(

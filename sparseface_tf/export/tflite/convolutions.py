@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from sparseface_tf.export.layer import Layer, mask_hash
-from sparseface_tf.export.tflite.encoding import BLOCK, count_blocks, encode
 from sparseface_tf.export.tflite.lowering import convolutions, weights_name
+from sparseface_tf.tflite.encoding import BLOCK, count_blocks, encode
 
 
 def store_convolutions(file, model, sparse, quantization):

@@ -6,7 +6,8 @@ import numpy as np
 from absl import logging
 
 from pipelines.files import write_atomically, write_json, write_text
-from sparseface_tf.embedder import TFLITE
+from sparseface_tf.embedding.embedder import TFLITE
+from sparseface_tf.embedding.litert import METADATA, run_in_child, to_pixels
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.exporter import CALIBRATION, PARITY, Exporter
@@ -14,8 +15,7 @@ from sparseface_tf.export.faces import some_faces
 from sparseface_tf.export.network import CENTRE, IMAGE, SCALE
 from sparseface_tf.export.tflite import report
 from sparseface_tf.export.tflite.build import build, choose_forms
-from sparseface_tf.export.tflite.flatbuffer import File
-from sparseface_tf.export.tflite.litert import METADATA, run_in_child, to_pixels
+from sparseface_tf.tflite.flatbuffer import File
 
 INTERFACE = """\
 One signature for [LiteRT](https://ai.google.dev/edge/litert), one image at a time:

@@ -5,9 +5,9 @@ import dataclasses
 import keras
 import numpy as np
 
-from sparseface_tf.export.tflite.encoding import BLOCK, count_blocks
 from sparseface_tf.export.tflite.lowering import matrices
 from sparseface_tf.sparsify.geometry import layer_geometry
+from sparseface_tf.tflite.encoding import BLOCK, count_blocks
 
 # Nanoseconds on one core of an x86-64 server with AVX-512, measured by
 # `python benchmarks/sparse_forms.py`: for a weight of a dense product, for a stored block of four,

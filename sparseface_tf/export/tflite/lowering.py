@@ -12,8 +12,8 @@ import scipy.sparse
 import tensorflow as tf
 
 from sparseface_tf.export.network import CENTRE, EMBEDDING, IMAGE, SCALE
-from sparseface_tf.export.tflite.encoding import BLOCK
 from sparseface_tf.sparsify.geometry import layer_geometry, layer_kind
+from sparseface_tf.tflite.encoding import BLOCK
 
 
 def products(model):

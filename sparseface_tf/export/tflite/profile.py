@@ -6,8 +6,8 @@ other, and the times of the parts are subtracted from each other.
 
 import tqdm
 
-from sparseface_tf.export.tflite.flatbuffer import File
-from sparseface_tf.export.tflite.litert import time_in_child
+from sparseface_tf.embedding.litert import time_in_child
+from sparseface_tf.tflite.flatbuffer import File
 
 # These are done when the file is loaded, or do nothing but name things anew.
 _FREE = ("DENSIFY", "DEQUANTIZE", "RESHAPE")

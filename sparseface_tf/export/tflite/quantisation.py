@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from sparseface_tf.export.network import IMAGE
-from sparseface_tf.export.tflite.flatbuffer import File
+from sparseface_tf.tflite.flatbuffer import File
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 # Behind a quantised convolution these would force its maps back to float. (PRELU does: the tool

@@ -7,16 +7,16 @@ import platform
 import numpy as np
 from absl import logging
 
+from pipelines.tables import markdown_table
+from sparseface_tf.embedding.litert import run_in_child, time_in_child
 from sparseface_tf.export import parity
 from sparseface_tf.export.network import CENTRE, SCALE, in_float32
 from sparseface_tf.export.tflite.build import build
-from sparseface_tf.export.tflite.flatbuffer import File
-from sparseface_tf.export.tflite.inspection import sizes
-from sparseface_tf.export.tflite.litert import run_in_child, time_in_child
 from sparseface_tf.export.tflite.profile import profile
 from sparseface_tf.export.tflite.theory import least_bytes
-from sparseface_tf.mobilefacenet import mobilefacenet
-from sparseface_tf.report import markdown
+from sparseface_tf.networks.mobilefacenet import mobilefacenet
+from sparseface_tf.tflite.flatbuffer import File
+from sparseface_tf.tflite.inspection import sizes
 
 # What the file is compared with: (title, sparse, quantization).
 VARIANTS = (
@@ -152,12 +152,12 @@ class Report:
         )
         text += "\n## Bytes of this file\n\n"
         parts = sizes(File(self.content))
-        text += markdown([["what", "bytes"], *([k, f"{v:,}"] for k, v in parts.items())])
+        text += markdown_table([["what", "bytes"], *([k, f"{v:,}"] for k, v in parts.items())])
         text += "\n## Layers\n\n" + layer_table(self.layers)
         text += "\n## Forms that the layers could have taken\n\n" + form_table(self.choices)
         if self.profile:
             text += "\n## Time by operator\n\n"
-            text += markdown(
+            text += markdown_table(
                 [["operator", "output", "ms"]]
                 + [[name, output.replace("|", "\\|"), f"{t:.3f}"] for name, output, t in self.profile]
             )
@@ -208,7 +208,7 @@ def file_table(rows):
         else:
             cells += [row.failure or "–", "–", "–"]
         table.append(cells)
-    return markdown(table)
+    return markdown_table(table)
 
 
 def layer_table(layers):
@@ -226,7 +226,7 @@ def layer_table(layers):
                 x.reason,
             ]
         )
-    return markdown(table)
+    return markdown_table(table)
 
 
 def form_table(choices):
@@ -237,7 +237,7 @@ def form_table(choices):
             taken = "taken" if form is choice.form else ""
             time = f"{form.microseconds:,.1f}"
             table.append([name, form.title, time, f"{form.size:,}", taken])
-    return markdown(table)
+    return markdown_table(table)
 
 
 def count_others(network, layers):

@@ -1,7 +1,7 @@
 """One module for each table or figure of the paper, and one for the poster's."""
 
-from sparseface_tf.reproduction.tables.criteria import Criteria
 from sparseface_tf.reproduction.tables.complementarity import Complementarity
+from sparseface_tf.reproduction.tables.criteria import Criteria
 from sparseface_tf.reproduction.tables.ensemble import Ensemble
 from sparseface_tf.reproduction.tables.ijba import IJBA
 from sparseface_tf.reproduction.tables.initialisation import Initialisation

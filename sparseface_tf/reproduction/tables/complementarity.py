@@ -19,8 +19,8 @@ from sparseface_tf.reproduction.tables.base import (
     told_published,
 )
 from sparseface_tf.reproduction.tables.selection import SELECTIONS
-from sparseface_tf.session import own_session
 from sparseface_tf.sparsify import kept_input_correlation
+from sparseface_tf.training.session import own_session
 
 _FILE = "kept_inputs.json"
 

@@ -3,7 +3,7 @@
 import os
 
 from pipelines.files import read_json
-from sparseface_tf.evaluator import Evaluation, Evaluator
+from sparseface_tf.evaluation.evaluator import Evaluation, Evaluator
 from sparseface_tf.reproduction.measures import Claim, Measure
 from sparseface_tf.reproduction.published import TABLE_9
 from sparseface_tf.reproduction.tables.base import (

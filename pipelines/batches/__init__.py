@@ -1,0 +1,1 @@
+"""Pairs and batches of training and testing, each a pure function of seed and step."""

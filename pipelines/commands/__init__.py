@@ -1,0 +1,1 @@
+"""The commands on folders of faces: detect, inspect and write_records."""

@@ -1,0 +1,1 @@
+"""Landmarks of raw photographs, found by MTCNN."""

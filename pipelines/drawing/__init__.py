@@ -1,0 +1,1 @@
+"""Sheets of faces to look at."""

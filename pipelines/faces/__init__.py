@@ -1,0 +1,1 @@
+"""The face in a photograph: images, landmarks, alignment, regions, augmentation and names."""

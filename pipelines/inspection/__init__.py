@@ -1,0 +1,1 @@
+"""What is in a folder of faces, and what of it should be left out of training."""

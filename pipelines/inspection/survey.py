@@ -1,0 +1,142 @@
+"""One pass over a set of faces that measures every image."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from pipelines.faces.regions import Region, crop_region
+from pipelines.inspection.checking import unusable
+from pipelines.inspection.duplicates import HASH_BYTES, perceptual_hash
+from pipelines.sources.folder import FolderFaces
+
+# The crop that hashes are taken from.
+FACE = Region("face", channels=1)
+# An image is grey if its colour channels differ by less, on average, of 255; JPEG leaves some.
+GREY = 2.0
+# How the files of a format begin.
+FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP"}
+
+
+class Survey(NamedTuple):
+    """What was measured of every image of a source; some 300 bytes an image.
+
+    All arrays have the source's length; rows of images that cannot be read are 0 or NaN.
+
+    Attributes:
+        source: the source of faces.
+        unreadable: dict from the number of each image that cannot be read to the reason.
+        sizes: int32 (n, 2), height and width in pixels.
+        landmarks: float32 (n, 5, 2), x and y in pixels.
+        grey: bool (n,), whether the image has no colours.
+        contrast: float32 (n,), standard deviation of the aligned crop's grey levels, of 255.
+        fingerprint: uint64 (n,), equal for images of equal pixels in which the landmarks show the
+            same face: a photograph of two people may stand under both.
+        hashes, mirrored: uint8 (n, 64), `perceptual_hash` of the aligned crop.
+        bytes: int64 (n,), length of the files; empty if the source is no folder.
+        formats: list of n names of formats, by the files' first bytes; empty likewise.
+    """
+
+    source: object
+    unreadable: dict
+    sizes: np.ndarray
+    landmarks: np.ndarray
+    grey: np.ndarray
+    contrast: np.ndarray
+    fingerprint: np.ndarray
+    hashes: np.ndarray
+    mirrored: np.ndarray
+    bytes: np.ndarray
+    formats: list
+
+    def readable(self):
+        """Which images can be read, bool (n,)."""
+        return ~np.isin(np.arange(len(self.source)), list(self.unreadable))
+
+
+def survey(source, *, title="Reading", progress=True):
+    """Measures every image of a source in one parallel pass.
+
+    Args:
+        source: source of faces, such as `FolderFaces`.
+        title: what the progress bar is called.
+        progress: show a progress bar.
+
+    Returns:
+        A `Survey`.
+    """
+    n = len(source)
+    # File names are known of folders only.
+    files = None
+    if isinstance(source, FolderFaces):
+        with tf.device("CPU"):
+            files = tf.constant([os.path.join(source.path, source.name(i)) for i in range(n)])
+
+    def measure(index):
+        measured = _measure(*source.load(index))
+        measured["index"] = index
+        if files is not None:
+            content = tf.io.read_file(tf.gather(files, index))
+            measured["bytes"] = tf.strings.length(content)
+            measured["head"] = tf.strings.substr(content, 0, 4)
+        return measured
+
+    read = np.zeros(n, bool)
+    result = Survey(
+        source=source,
+        unreadable={},
+        sizes=np.zeros((n, 2), np.int32),
+        landmarks=np.full((n, 5, 2), np.nan, np.float32),
+        grey=np.zeros(n, bool),
+        contrast=np.zeros(n, np.float32),
+        fingerprint=np.zeros(n, np.uint64),
+        hashes=np.zeros((n, HASH_BYTES), np.uint8),
+        mirrored=np.zeros((n, HASH_BYTES), np.uint8),
+        bytes=np.zeros(0 if files is None else n, np.int64),
+        formats=[] if files is None else [""] * n,
+    )
+    images = tf.data.Dataset.range(n).map(
+        measure, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False
+    )
+    # An image that raises an error is known by its absence.
+    batches = images.ignore_errors().batch(64).prefetch(tf.data.AUTOTUNE)
+    with tqdm(total=n, desc=title, unit=" images", disable=not progress) as bar:
+        for batch in batches.as_numpy_iterator():
+            index = batch["index"]
+            read[index] = True
+            for field in ("sizes", "landmarks", "grey", "contrast"):
+                getattr(result, field)[index] = batch[field]
+            result.fingerprint[index] = batch["fingerprint"].view(np.uint64)[:, 0]
+            hashes = np.stack([perceptual_hash(crop) for crop in batch["crop"]])
+            result.hashes[index], result.mirrored[index] = hashes[:, 0], hashes[:, 1]
+            if files is not None:
+                result.bytes[index] = batch["bytes"]
+                for i, head in zip(index, batch["head"]):
+                    result.formats[i] = _format(head)
+            bar.update(len(index))
+    for i in np.flatnonzero(~read).tolist():
+        result.unreadable[i] = unusable(source, i, 1) or "cannot be aligned"
+    return result
+
+
+def _measure(image, landmarks):
+    """What is measured of an image in the graph."""
+    crop = tf.cast(tf.round(crop_region(image, landmarks, FACE)), tf.uint8)[..., 0]
+    channels = tf.cast(image, tf.float32)
+    spread = tf.reduce_max(channels, axis=2) - tf.reduce_min(channels, axis=2)
+    pixels = tf.concat([tf.reshape(image, [-1]), tf.reshape(crop, [-1])], axis=0)
+    return {
+        "sizes": tf.shape(image)[:2],
+        "landmarks": landmarks,
+        "grey": tf.reduce_mean(spread) < GREY,
+        "contrast": tf.math.reduce_std(tf.cast(crop, tf.float32)),
+        "fingerprint": tf.raw_ops.Fingerprint(data=pixels[None], method="farmhash64")[0],
+        "crop": crop,
+    }
+
+
+def _format(head):
+    """Name of a file's format by its first bytes."""
+    return next((name for magic, name in FORMATS.items() if head.startswith(magic)), "other")

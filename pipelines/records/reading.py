@@ -1,0 +1,128 @@
+"""Faces in sharded TFRecords: read in long stretches, whatever their number.
+
+A folder of records holds shards, files of a few thousand images each, and an index. Images of an
+identity stand together by twos, and the twos are shuffled over all shards: so some shards read one
+after the other hold a sample of the whole set, with pairs of the same identity in it. Training
+reads a window of as many shards as fit into some memory and draws its pairs from there; the next
+epoch puts other shards together.
+"""
+
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.faces.images import decode as decode_image
+
+FORMAT = 1
+INDEX, IMAGES = "index.json", "images.npz"
+# A TFRecord stands between its length and the length's checksum, and its own checksum.
+HEAD, FOOT = 12, 4
+FEATURES = {
+    "image": tf.io.FixedLenFeature([], tf.string),
+    "landmarks": tf.io.FixedLenFeature([5, 2], tf.float32),
+}
+
+
+class RecordFaces:
+    """Faces in a folder that `write_records` wrote.
+
+    Args:
+        path: the folder; any path that `tf.io.gfile` reads.
+
+    Attributes:
+        identities: list of the identities' names, sorted.
+        labels: int32 array (n,), for every image its identity, ascending.
+        shards: list of dicts with "file", "images" and "bytes", in order.
+        shard: int32 array (n,), for every image its shard.
+        row: int32 array (n,), its place there.
+
+    Raises:
+        FileNotFoundError: if there is no index.
+        ValueError: if a shard is missing or has not the size that the index says.
+    """
+
+    def __init__(self, path):
+        self.path = path = os.fspath(path)
+        index = read_index(path)
+        self.identities, self.shards = index["identities"], index["shards"]
+        with tf.io.gfile.GFile(os.path.join(path, IMAGES), "rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            self.labels, self.shard, self.row = (arrays[k] for k in ("labels", "shard", "row"))
+            offsets, lengths, prints = (arrays[k] for k in ("offset", "length", "fingerprint"))
+            self._names = arrays["names"]
+        for shard in self.shards:
+            file = os.path.join(path, shard["file"])
+            size = tf.io.gfile.stat(file).length if tf.io.gfile.exists(file) else None
+            if size != shard["bytes"]:
+                found = "is missing" if size is None else f"has {size:,} bytes"
+                raise ValueError(
+                    f"{file} {found}; the index says {shard['bytes']:,}: copy it again, or write the "
+                    "records anew."
+                )
+        with tf.device("CPU"):
+            self._files = tf.constant([os.path.join(path, s["file"]) for s in self.shards])
+            self._where = tf.constant(np.stack([self.shard, offsets, lengths], 1).astype(np.int64))
+            self._prints = tf.constant(prints)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def name(self, i):
+        """Name of image i, "IDENTITY/IMAGE"."""
+        return self._names[int(i)].decode("utf-8")
+
+    def content(self, index):
+        """The image as a PNG file, a string tensor."""
+        return tf.io.encode_png(self.load(index)[0])
+
+    def load(self, index):
+        """Reads one image from the middle of its shard; see `FolderFaces.load`.
+
+        Raises:
+            tf.errors.OpError: if the record is damaged.
+        """
+        shard, offset, length = tf.unstack(tf.gather(self._where, index))
+        file = tf.gather(self._files, shard)
+        content = tf.numpy_function(_read_at, [file, offset, length], tf.string)
+        content = tf.ensure_shape(content, ())
+        found = tf.fingerprint(content[None], "farmhash64")[0]
+        damage = tf.debugging.assert_equal(
+            found, tf.gather(self._prints, index), "the record does not fit its checksum"
+        )
+        with tf.control_dependencies([damage] if damage is not None else []):
+            return decode(tf.identity(content))
+
+
+def _read_at(file, offset, length):
+    # Bytes in a graph, an array of them outside.
+    with tf.io.gfile.GFile(np.asarray(file).item().decode(), "rb") as opened:
+        opened.seek(int(offset))
+        return opened.read(int(length))
+
+
+def decode(example):
+    """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of a serialised record."""
+    features = tf.io.parse_single_example(example, FEATURES)
+    return decode_image(features["image"]), features["landmarks"]
+
+
+def read_index(path):
+    """The content of a folder's index.json.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is of another format.
+    """
+    file = os.path.join(path, INDEX)
+    if not tf.io.gfile.exists(file):
+        raise FileNotFoundError(
+            f"No {INDEX} in {path}: these are no records, or their writing was interrupted; the "
+            "same command goes on with it."
+        )
+    with tf.io.gfile.GFile(file) as opened:
+        index = json.load(opened)
+    if index.get("format") != FORMAT:
+        raise ValueError(f"{file} is of format {index.get('format')}; this program reads {FORMAT}.")
+    return index

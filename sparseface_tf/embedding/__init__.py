@@ -1,0 +1,1 @@
+"""Trained networks, opened from any format, and the features that they give."""

@@ -1,0 +1,212 @@
+"""A trained network with the region of the face that it sees."""
+
+import contextlib
+import dataclasses
+import glob
+import hashlib
+import json
+import os
+import re
+
+import keras
+
+from pipelines.faces.regions import TABLE, Region, read_regions
+from pipelines.faces.text import read_lines
+from pipelines.files import read_json
+from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
+from sparseface_tf.embedding import saved_model
+from sparseface_tf.embedding.litert import METADATA, LiteRTNetwork
+from sparseface_tf.runs import HELD_OUT, MODEL, SETTINGS, run_of
+
+TFLITE = "model.tflite"
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedder:
+    """A network that turns a region of the face into a feature.
+
+    Attributes:
+        path: the model's file, or the folder of a SavedModel.
+        region: the `Region` that it sees, at the size of its input.
+        network: Keras model, `LiteRTNetwork` for a TFLite file, or `SavedModelNetwork`, (n, height,
+            width, channels) -> (n, features).
+        key: names the content, hexadecimal: another network, or another region, has another key.
+    """
+
+    path: str
+    region: Region
+    network: object
+    key: str
+
+
+def open_embedder(path, region="", regions=""):
+    """Opens a trained network.
+
+    Args:
+        path: a `.keras` file; a folder with model.keras in it, such as a stage's; a run of
+            train.py, of which the last finished stage is taken; a `.tflite` file that export.py
+            wrote, or its folder; or a SavedModel that it wrote, the folder of a version or that of
+            all versions, of which the highest is taken.
+        region: name of the region that it sees. Default: the one that an exported file says, the
+            one of the run that the model lies in, or "face" for a model that lies in no run.
+        regions: table of regions; default: `pipelines/regions.csv`.
+
+    Returns:
+        `Embedder`.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if the file is no model, or its input is not of the region's shape.
+    """
+    path = find_model(path)
+    network, said = _open(path)
+    if isinstance(network, keras.Model) and len(network.inputs) + len(network.outputs) != 2:
+        raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
+    shape, output = network.input_shape, network.output_shape
+    if len(shape) != 4 or None in shape[1:] or len(output) != 2:
+        raise ValueError(
+            f"{path} maps {shape} to {output}: give a network from images (height, width, "
+            "channels) to features."
+        )
+    found = None if region else said or _region_of_run(path)
+    if found is None:
+        table = read_regions(regions or TABLE)
+        if (region or "face") not in table:
+            raise ValueError(f"There is no region {region}; there are {', '.join(table)}.")
+        found = table[region or "face"].scaled(shape[2])
+    if (found.height, found.width, found.channels) != shape[1:]:
+        raise ValueError(
+            f"{path} takes images of {_size(shape[1:])}, the region {found.name} has "
+            f"{_size((found.height, found.width, found.channels))}: give the region that the "
+            "network was trained on."
+        )
+    return Embedder(path, found, network, _key(path, found))
+
+
+def find_model(path):
+    """Path of the model's file, see `open_embedder`."""
+    path = os.fspath(path)
+    if os.path.isfile(path):
+        return path
+    for name in (MODEL, TFLITE):
+        if os.path.isfile(os.path.join(path, name)):
+            return os.path.join(path, name)
+    version = saved_model.find_version(path)
+    if version:
+        return version
+    stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
+    if stages:
+        return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
+    raise FileNotFoundError(
+        f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a "
+        "run's folder."
+    )
+
+
+def held_out_by_run(path):
+    """Names of the people that the run of train.py that a model's file lies in held out, a list.
+
+    Raises:
+        ValueError: if it lies in no run, or in one that does not say.
+    """
+    run = run_of(path)
+    names = run and os.path.join(run, HELD_OUT)
+    if not run or not os.path.exists(names):
+        raise ValueError(
+            f"--identities asks what the run of {path} held out, and that lies in no run that says "
+            "so."
+        )
+    return read_names(names)
+
+
+def read_names(path):
+    """Names of people in a file, one a line, such as a run's held_out.txt: a list."""
+    return [line for _, line in read_lines(path, "list of identities")]
+
+
+def _open(path):
+    """The network in a file, and the `Region` that the file says it sees, or None."""
+    if os.path.isdir(path):
+        return _open_saved_model(path)
+    return _open_tflite(path) if path.endswith(".tflite") else (_load(path), None)
+
+
+def _open_saved_model(path):
+    with _one_line(path, "a SavedModel to use"):
+        about = saved_model.metadata(path)
+        network = saved_model.SavedModelNetwork(path)
+        return network, _region(about["region"]) if about else None
+
+
+def _open_tflite(path):
+    try:
+        # With LiteRT's schema, which is an extra.
+        from sparseface_tf.tflite.flatbuffer import File
+        from sparseface_tf.tflite.inspection import check_sparse
+    except ModuleNotFoundError as error:
+        if error.name != "ai_edge_litert":
+            raise
+        raise ValueError(
+            f"{path} needs LiteRT: pip install 'sparseface_tf[export]'."
+        ) from None
+    with open(path, "rb") as file:
+        content = file.read()
+    with _one_line(path, "a TFLite file to use"):
+        file = File(content)
+        # LiteRT would compute something else, or bring the program down.
+        check_sparse(file)
+        about = file.metadata(METADATA)
+        network = LiteRTNetwork(content)
+        return network, _region(about["region"]) if about else None
+
+
+def _load(path):
+    with _one_line(path, "a Keras model"):
+        # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+@contextlib.contextmanager
+def _one_line(path, kind):
+    """Turns what a broken file raises, errors of many kinds, into one line."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        if "safe_mode" in reason:
+            raise ValueError(
+                f"{path} holds code that would run when it is opened, such as a Lambda layer: it "
+                "is refused; give a network of layers alone."
+            ) from None
+        raise ValueError(f"{path} is not {kind}: {reason[:200]}") from None
+
+
+def _region_of_run(path):
+    run = run_of(path)
+    if run is None:
+        return None
+    # Runs were of the whole face before there were regions.
+    fields = read_json(os.path.join(run, SETTINGS)).get("regions")
+    return fields and _region(fields)
+
+
+def _region(fields):
+    """The `Region` of the fields that JSON kept of it."""
+    pairs = {name: tuple(fields[name]) for name in ("landmarks", "offset")}
+    return Region(**{**fields, **pairs})
+
+
+def _size(shape):
+    return " x ".join(map(str, shape))
+
+
+def _key(path, region):
+    if os.path.isdir(path):
+        digest = saved_model.digest(path)
+    else:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read())
+    # The name and the source of a region change nothing in what the network sees.
+    seen = {k: v for k, v in dataclasses.asdict(region).items() if k not in ("name", "source")}
+    digest.update(json.dumps(seen, sort_keys=True).encode())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,112 @@
+"""Running TFLite files by LiteRT, in this process or in a child process that may crash."""
+
+import json
+import os
+import tempfile
+
+import numpy as np
+
+from sparseface_tf.embedding.child import run_child
+
+# Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
+METADATA = "sparseface_tf"
+WORKER = "sparseface_tf.embedding.litert_worker"
+
+
+class LiteRTNetwork:
+    """A TFLite file in the place of a Keras model that embeds.
+
+    Args:
+        content: the file, bytes.
+        center, scale: of a file that takes pixels, how training normalised them.
+        threads: threads of the interpreter.
+
+    Attributes:
+        input_shape, output_shape: like a Keras model's, with None for the number of images.
+
+    Raises:
+        ValueError: if LiteRT does not load it, or it is no network from an image to an embedding.
+    """
+
+    def __init__(self, content, center=127.5, scale=128.0, threads=1):
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            self._run = self._interpreter.get_signature_runner()
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"LiteRT does not load it: {' '.join(str(error).split())}") from None
+        inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
+        if [*inputs] != ["image"] or [*outputs] != ["embedding"]:
+            raise ValueError(
+                f"its signature maps {', '.join(inputs)} to {', '.join(outputs)}, not image to "
+                "embedding"
+            )
+        self._dtype = inputs["image"]["dtype"]
+        self._center, self._scale = center, scale
+        self.input_shape = (None, *map(int, inputs["image"]["shape"][1:]))
+        self.output_shape = (None, *map(int, outputs["embedding"]["shape"][1:]))
+
+    def predict_on_batch(self, images):
+        """Features, float32 (n, features), of images (n, height, width, channels).
+
+        Images are normalised as for training also where the file takes pixels: they are brought
+        back to these.
+        """
+        images = np.asarray(images)
+        if self._dtype == np.uint8 and images.dtype != np.uint8:
+            images = to_pixels(images, self._center, self._scale)
+        return np.concatenate(
+            [self._run(image=image[None].astype(self._dtype))["embedding"] for image in images]
+        )
+
+
+def to_pixels(images, center=127.5, scale=128.0):
+    """Normalised images as uint8."""
+    return np.clip(np.rint(images * scale + center), 0, 255).astype(np.uint8)
+
+
+def run_in_child(content, images):
+    """Runs a file in a process of its own: some broken files bring theirs down.
+
+    Args:
+        content: the file, bytes.
+        images: array (n, height, width, channels) of the file's input type.
+
+    Returns:
+        float32 array (n, features).
+
+    Raises:
+        ValueError: if LiteRT refuses the file or crashes, in one line.
+    """
+    with tempfile.TemporaryDirectory(prefix="litert") as folder:
+        np.save(os.path.join(folder, "images.npy"), images)
+        _child(folder, content, {"task": "run"})
+        return np.load(os.path.join(folder, "features.npy"), allow_pickle=False)
+
+
+def time_in_child(content, threads=1, seconds=3.0):
+    """Time and memory of a file, alone in a process.
+
+    Args:
+        content: the file, bytes.
+        threads: threads of LiteRT.
+        seconds: how long to measure, after a warm-up.
+
+    Returns:
+        Dict: "milliseconds", median of one image; "fastest"; "runs"; "peak_memory", bytes that
+        loading and running the file added to what the process had before.
+
+    Raises:
+        ValueError: as `run_in_child`.
+    """
+    with tempfile.TemporaryDirectory(prefix="litert") as folder:
+        job = {"task": "time", "threads": threads, "seconds": seconds}
+        return json.loads(_child(folder, content, job))
+
+
+def _child(folder, content, job):
+    """What the worker prints on a job."""
+    with open(os.path.join(folder, "model.tflite"), "wb") as file:
+        file.write(content)
+    return run_child(WORKER, [folder], job, "LiteRT")

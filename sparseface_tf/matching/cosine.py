@@ -1,0 +1,62 @@
+"""The cosine of two features as a score, for one pair or for all pairs of two sets."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import normalize
+
+from sparseface_tf.matching.features import check_features, check_same_length
+
+
+class Cosine(TransformerMixin, BaseEstimator):
+    """Scores two features by their cosine, with the methods of `JointBayesian`.
+
+    There is nothing to learn, so `fit` may be left out. float32 features are scored in float32,
+    all others in float64.
+
+    Example:
+
+    ```python
+    scores = Cosine().score_pairs(features[pairs[:, 0]], features[pairs[:, 1]])
+    ```
+    """
+
+    def fit(self, X, y=None):
+        """Learns nothing; checks X, an array (images, features)."""
+        self._check(X, reset=True)
+        return self
+
+    def score_pairs(self, X1, X2):
+        """Cosine of every row of X1 with the same row of X2, arrays (n, features); float (n,)."""
+        X1, X2 = self._check(X1), self._check(X2)
+        check_same_length(X1, X2)
+        return cosine_similarity(X1, X2)
+
+    def transform(self, X):
+        """Rows of X (n, features) at unit length; their inner products are the scores.
+
+        A row of zeros stays so: its cosine with anything is 0.
+        """
+        return normalize(self._check(X))
+
+    def offsets(self, transformed):
+        """What an inner product lacks to be the score, as in `JointBayesian`: zeros (n,)."""
+        return np.zeros(len(transformed), transformed.dtype)
+
+    def score_matrix(self, A, B):
+        """Cosine of every row of A (n, features) with every row of B (m, features): (n, m)."""
+        return self.transform(A) @ self.transform(B).T
+
+    def _check(self, X, reset=False):
+        return check_features(self, X, reset, dtype=[np.float64, np.float32])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def cosine_similarity(a, b):
+    """Row by row cosine of two arrays (n, d), float (n,); 0 where a feature is all zero."""
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.einsum("nd,nd->n", a, b) / np.maximum(norms, np.finfo(np.float32).tiny)

@@ -1,0 +1,86 @@
+"""The networks that can be trained, by name."""
+
+import typing
+
+import keras
+
+from sparseface_tf.networks.baseline import LAYERS, baseline_network
+from sparseface_tf.networks.deepid2plus import DEEPID2PLUS_LAYERS, deepid2plus_network
+from sparseface_tf.networks.mobilefacenet import mobilefacenet
+from sparseface_tf.networks.parts import in_float32
+from sparseface_tf.networks.squeezenet import squeezenet
+from sparseface_tf.networks.vgg16 import VGG16_LAYERS, vgg16_network
+
+
+class Network(typing.NamedTuple):
+    """What a program asks of a network before it is built.
+
+    Attributes:
+        layers: names of the layers whose weights can be dropped, from the input up.
+        width: width of its input in pixels, for regions of any shape.
+        normalization: whether it has batch normalisations: "always", "never", or as "asked".
+    """
+
+    layers: tuple
+    width: int
+    normalization: str
+
+
+NETWORKS = {
+    "baseline": Network(LAYERS, 96, "asked"),
+    "deepid2plus": Network(DEEPID2PLUS_LAYERS, 47, "asked"),
+    "vgg16": Network(VGG16_LAYERS, 96, "always"),
+    "mobilefacenet": Network((), 96, "always"),
+    "mobilenet": Network((), 96, "always"),
+    "squeezenet": Network((), 96, "never"),
+}
+
+
+def build_network(name, input_shape, *, width=1.0, study=False, normalization=False, dropout=0.3):
+    """A network by its name, from images to features.
+
+    Args:
+        name: one of `NETWORKS`.
+        input_shape: (height, width, channels).
+        width: multiplies the number of maps and features of every layer.
+        study, dropout: of `baseline_network`.
+        normalization: see `baseline_network`; of networks that have it always, a dict of settings
+            is for 'vgg16'.
+
+    Returns:
+        A `keras.Model` from images (batch, height, width, channels) to float32 features; the last
+        layer is called "feature".
+
+    Raises:
+        ValueError: if the input is too small for the layers.
+    """
+    if name == "baseline":
+        return baseline_network(input_shape, width, study, normalization, dropout)
+    if name == "deepid2plus":
+        return deepid2plus_network(input_shape, width, normalization)
+    if name == "vgg16":
+        return vgg16_network(input_shape, width, normalization or True)
+    if name == "squeezenet":
+        return squeezenet(input_shape, width)
+    if name == "mobilenet":
+        return mobilenet(input_shape, width)
+    return mobilefacenet(input_shape, round(128 * width), width=width)
+
+
+def mobilenet(input_shape=(224, 224, 3), width=1.0, name="mobilenet"):
+    """MobileNet of `keras.applications`, from the image to the mean of its last maps.
+
+    Args:
+        input_shape: (224, 224, 3) in the publication; any other from 32 x 32.
+        width: the publication's width multiplier.
+        name: name of the model.
+
+    Returns:
+        A `keras.Model` from images (batch, height, width, channels), values about -1 … 1, to
+        features (batch, 1024 * width), with random weights.
+    """
+    image = keras.Input(input_shape, name="image")
+    x = keras.applications.MobileNet(
+        input_tensor=image, alpha=width, include_top=False, weights=None, pooling="avg"
+    ).output
+    return keras.Model(image, in_float32(x), name=name)

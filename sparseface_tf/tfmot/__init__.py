@@ -1,0 +1,17 @@
+"""Masks of tensorflow-model-optimization for models of Keras 3; `masks` explains them."""
+
+from sparseface_tf.tfmot.masks import (
+    check_installed,
+    magnitude_mask,
+    magnitude_masks,
+    two_by_four_mask,
+    two_by_four_masks,
+)
+
+__all__ = [
+    "check_installed",
+    "magnitude_mask",
+    "magnitude_masks",
+    "two_by_four_mask",
+    "two_by_four_masks",
+]

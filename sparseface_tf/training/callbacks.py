@@ -1,0 +1,264 @@
+"""What happens around the mini-batches of a stage, as Keras callbacks.
+
+They count mini-batches of the stage, from `start` where a run is resumed in its middle; a stage is
+one epoch of `fit`.
+"""
+
+import json
+import os
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+from absl import logging
+
+from pipelines.files import write_atomically
+from sparseface_tf.criteria.base import MaskCallback
+from sparseface_tf.criteria.correlation import Correlation
+from sparseface_tf.matching.verification import best_threshold
+from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
+
+
+class CorrelationMaskCallback(MaskCallback):
+    """Sparsifies a layer at the start of training, by neural correlations (Sec. 4.1).
+
+    Args:
+        layer: name of the layer, one of sparseface_tf.layers.
+        sparsity: S, the fraction of its weights kept, in (0, 1].
+        images: held-out images, an array or a re-iterable of batches.
+        lam: share kept from the upper half of the correlations.
+        block: 1, or 4 to keep whole runs of four inputs.
+        seed: integer seed of the sampling.
+        memory_limit: bytes for the statistics.
+        progress: show a progress bar.
+
+    Attributes:
+        correlations: after the start, the layer's correlations in the model before.
+        mask: after the start, the mask that was assigned.
+    """
+
+    def __init__(
+        self,
+        layer,
+        sparsity,
+        images,
+        lam=0.75,
+        block=1,
+        seed=0,
+        memory_limit=2**31,
+        progress=True,
+    ):
+        criterion = Correlation(lam=lam, memory=memory_limit / 2**20)
+        super().__init__(
+            criterion, layer, sparsity, images, block=block, seed=seed, progress=progress
+        )
+
+    @property
+    def correlations(self):
+        return self.scores
+
+
+class MarginCallback(keras.callbacks.Callback):
+    """Sets the margins of the verification signals from the data.
+
+    DeepID2 takes the distance that parts same from different training pairs with the fewest
+    errors, and takes it anew now and then while the features change.
+
+    Args:
+        batches: function from a number of a mini-batch to an iterable of training batches
+            (images, identities); the same number always gives the same batches.
+        every: mini-batches between two updates; the first is at the start.
+        start: number of the mini-batch at which training starts.
+    """
+
+    def __init__(self, batches, every, start=0):
+        super().__init__()
+        self.batches, self.every, self.step = batches, every, start
+
+    def on_train_begin(self, logs=None):
+        if self.step == 0:
+            self._update()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self.every == 0:
+            self._update()
+
+    def _update(self):
+        _sync(self.model)
+        same, distances = [], {}
+        for images, identities in self.batches(self.step):
+            pairs = np.reshape(identities, (-1, 2))
+            same.append(pairs[:, 0] == pairs[:, 1])
+            for name, output in self.model.predict_on_batch(images).items():
+                if name.endswith("_pairs"):
+                    distances.setdefault(name, []).append(output[:, 0])
+        same = np.concatenate(same)
+        for name, parts in distances.items():
+            margin = -best_threshold(-np.concatenate(parts), same)
+            self.model.get_layer(name).margin.assign(max(margin, 0.0))
+
+
+class CheckpointCallback(keras.callbacks.Callback):
+    """Saves model, optimizer and position every so many mini-batches, atomically.
+
+    Args:
+        path: file, .npz.
+        every: mini-batches between two.
+        start: number of the mini-batch at which training starts.
+        seconds: how long the stage had trained then.
+        position: function that gives a dict of further numbers to save, or None.
+    """
+
+    def __init__(self, path, every, start=0, seconds=0.0, position=None):
+        super().__init__()
+        self.path, self.every, self.step, self.position = path, every, start, position
+        self.began = time.monotonic() - seconds
+
+    @property
+    def seconds(self):
+        """Seconds this stage has trained, those before an interruption included."""
+        return time.monotonic() - self.began
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self.every == 0:
+            _sync(self.model)
+            numbers = {"step": self.step, "seconds": self.seconds}
+            if self.position:
+                numbers |= self.position()
+            save_checkpoint(self.path, self.model, self.model.optimizer, **numbers)
+
+
+class EarlyStoppingCallback(keras.callbacks.Callback):
+    """Ends a stage that becomes no better, and goes back to where it was best.
+
+    Args:
+        accuracy: function without arguments that measures the model that is trained, higher for
+            better.
+        path: file for the best weights, .npz.
+        every: mini-batches between two measurements.
+        patience: measurements without a better one after which training ends.
+        start: number of the mini-batch at which training starts.
+        position: what `position` gave when the checkpoint that it starts from was written.
+
+    Attributes:
+        best: the highest accuracy; -inf before the first measurement.
+        best_step: number of mini-batches after which it was measured.
+    """
+
+    def __init__(self, accuracy, path, every, patience, start=0, position=None):
+        super().__init__()
+        self.accuracy, self.path, self.every, self.patience = accuracy, path, every, patience
+        position = position or {}
+        self.step = start
+        self.best = position.get("best", -np.inf)
+        self.best_step = position.get("best_step", 0)
+
+    @property
+    def done(self):
+        """Whether training is over."""
+        return self.step - self.best_step >= self.patience * self.every > 0
+
+    def position(self):
+        """What has to be known to go on from here, a dict of numbers."""
+        return {"best": self.best, "best_step": self.best_step}
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self.every:
+            return
+        _sync(self.model)
+        accuracy = self.accuracy()
+        logging.info("Mini-batch %d: held-out accuracy %.4f.", self.step, accuracy)
+        if accuracy > self.best:
+            self.best, self.best_step = accuracy, self.step
+            save_checkpoint(self.path, self.model)
+        self.model.stop_training = self.done
+
+    def restore(self, model):
+        """Gives the model its best weights; returns `position`, {} if nothing was measured."""
+        if not self.best_step:
+            return {}
+        load_checkpoint(self.path, model)
+        return self.position()
+
+
+class LogCallback(keras.callbacks.Callback):
+    """Losses every so many mini-batches: JSON lines, TensorBoard scalars, and a progress bar.
+
+    Args:
+        folder: where history.jsonl and TensorBoard's files go.
+        title: what the bar says in front.
+        steps: mini-batches of the stage.
+        images: images in a mini-batch.
+        every: mini-batches that one line of history averages.
+        start: number of the mini-batch at which training starts. Lines after it, written by
+            a run that was killed before its next checkpoint, are removed.
+    """
+
+    def __init__(self, folder, title, steps, images, every, start=0):
+        super().__init__()
+        self.path = os.path.join(folder, "history.jsonl")
+        self.writer = tf.summary.create_file_writer(os.path.join(folder, "logs"))
+        self.title, self.steps, self.images = title, steps, images
+        self.every, self.step = every, start
+        lines = []
+        if os.path.exists(self.path):
+            with open(self.path, encoding="utf-8") as file:
+                # A kill can leave half a line at the end.
+                whole = [line for line in file if line.endswith("\n")]
+            lines = [line for line in whole if json.loads(line)["step"] <= self.step]
+        write_atomically(self.path, lambda file: file.write("".join(lines).encode()))
+        self.last = json.loads(lines[-1]) if lines else {}
+
+    def on_train_begin(self, logs=None):
+        self.bar = tqdm.tqdm(
+            desc=self.title,
+            total=self.steps * self.images,
+            initial=self.step * self.images,
+            unit="image",
+            unit_scale=True,
+            dynamic_ncols=True,
+            smoothing=0.1,
+        )
+        self.clock, self.counted = time.monotonic(), 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        self.counted += 1
+        self.bar.update(self.images)
+        if self.step % self.every and self.step != self.steps:
+            return
+        seconds = time.monotonic() - self.clock
+        _sync(self.model)
+        values = {name: float(value) for name, value in logs.items()}
+        values["learning_rate"] = float(self.model.optimizer.learning_rate)
+        values["images_per_second"] = self.counted * self.images / seconds
+        for layer in self.model.layers:
+            if hasattr(layer, "margin"):
+                values[f"{layer.name}_margin"] = float(layer.margin)
+        self.last = {"step": self.step, **values}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(self.last) + "\n")
+        with self.writer.as_default(step=self.step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self.bar.set_postfix(
+            loss=f"{values['loss']:.3f}", accuracy=f"{values.get('f_identity_accuracy', 0):.3f}"
+        )
+        # So that the next line averages its own mini-batches only.
+        self.model.reset_metrics()
+        self.clock, self.counted = time.monotonic(), 0
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+        self.writer.flush()
+
+
+def _sync(model):
+    """Brings the variables up to date; JAX keeps them elsewhere while `fit` runs."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()

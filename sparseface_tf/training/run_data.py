@@ -1,0 +1,158 @@
+"""The faces of a run: opened, checked, split, and drawn from for every stage."""
+
+import os
+import shutil
+
+import numpy as np
+
+from pipelines.batches.batches import image_batches, pair_batches
+from pipelines.batches.pairs import held_out_pairs
+from pipelines.batches.pairs_file import read_pairs
+from pipelines.files import write_atomically
+from pipelines.inspection.checking import check_images
+from pipelines.sources.subset import cap_images, split_identities, split_images
+from sparseface_tf.runs import HELD_OUT
+
+
+class RunData:
+    """What an `Experiment` trains and tests on.
+
+    `open` is quick, and finds what is wrong with names and lists; `check` reads every image.
+
+    Args:
+        experiment: an `Experiment`.
+        opened: dict that keeps the images that were opened and checked, for further runs on them.
+
+    Attributes:
+        region: the `Region` that the network sees.
+        training, held_out: sources of faces of different people, after `check`.
+        tests: dict from "held_out", "training" and "test" to (source, pairs, same, folds).
+        classified: source of images of training identities that are not trained on, and their
+            identities as the training's are numbered; None without --held_out_images.
+    """
+
+    def __init__(self, experiment, opened):
+        self.experiment, self.opened = experiment, opened
+        self.region = experiment.region_of_face()
+
+    def open(self):
+        """Opens the faces and the lists of pairs.
+
+        Raises:
+            ValueError, OSError: with one line that says what to change.
+        """
+        experiment = self.experiment
+        self.faces = self._kept("open", experiment.data, experiment.open_faces)
+        self.tests = {}
+        if experiment.test_data:
+            test = self._kept(
+                "open", experiment.test_data, lambda: experiment.open_faces(experiment.test_data)
+            )
+            # LFW comes with its pairs.
+            test_pairs = experiment.test_pairs or test.pairs["10_folds"]
+            pairs, same, folds = read_pairs(test_pairs, test)
+            if len(np.unique(folds)) < 2:
+                # A list without folds, such as LFW's View 1: deal its pairs to ten.
+                folds = np.arange(len(folds)) % 10
+            self.tests["test"] = (test, pairs, same, folds)
+
+    def check(self):
+        """Leaves out bad images, and splits the people into training and held-out ones.
+
+        Files in the run's output folder name both.
+
+        Raises:
+            ValueError: if too many images are bad, or too few are left to train on.
+        """
+        experiment = self.experiment
+        if experiment.data != "synthetic":
+            self.faces = self._checked(
+                experiment.data, self.faces, "bad_images.txt", exclude=experiment.exclude
+            )
+        if "test" in self.tests:
+            # A test with missing images would be another test.
+            self._checked(
+                experiment.test_data,
+                self.tests["test"][0],
+                "bad_test_images.txt",
+                copies=True,
+                limit=0,
+            )
+        self.training, self.held_out = split_identities(
+            self.faces, experiment.held_out, seed=experiment.seed
+        )
+        # By name, for those who must know later, from whatever copy of the data.
+        names = "".join(f"{name}\n" for name in self.held_out.identities)
+        write_atomically(
+            os.path.join(experiment.output, HELD_OUT),
+            lambda file: file.write(names.encode("utf-8")),
+        )
+        self.training = cap_images(self.training, experiment.max_images, seed=experiment.seed)
+        self.classified = None
+        if experiment.held_out_images:
+            self.training, *self.classified = split_images(
+                self.training, experiment.held_out_images, experiment.seed
+            )
+        pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)
+        self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
+        if experiment.training_pairs:
+            pairs = held_out_pairs(self.training, experiment.training_pairs, seed=experiment.seed)
+            self.tests["training"] = (self.training, *pairs)
+        # Makes sure now that there are pairs to train on.
+        self.pair_batches(0)
+
+    def summary(self):
+        """What there is to train on, a sentence without its end."""
+        counts = np.bincount(self.training.labels)
+        return (
+            f"Training on {len(self.training)} images of {len(counts)} identities "
+            f"({counts.min()} to {counts.max()} each, {np.sum(counts == 1)} with one image, which "
+            f"pair with others only; {np.sum(counts * (counts - 1) // 2)} pairs of the same), "
+            f"{len(self.held_out)} images of {len(self.held_out.identities)} others held out"
+            + (f", and {len(self.classified[0])} of theirs" if self.classified else "")
+        )
+
+    def numbers(self):
+        """How much there is to train on: dict of "images" and "identities"."""
+        return {"images": len(self.training), "identities": len(self.training.identities)}
+
+    def pair_batches(self, step, ordered=None):
+        """Mini-batches of pairs from a step of the run on, see `pipelines.batches.pair_batches`."""
+        return pair_batches(
+            self.training,
+            pairs=self.experiment.pairs,
+            seed=self.experiment.seed,
+            start_step=step,
+            region=self.region,
+            augmentation=self.experiment.augmentation(),
+            sampling=self.experiment.sampling,
+            ordered=self.experiment.ordered if ordered is None else ordered,
+        )
+
+    def correlation_images(self):
+        """Held-out images for the correlations, drawn evenly from all held-out identities."""
+        count = min(self.experiment.correlation_images, len(self.held_out))
+        chosen = np.random.default_rng(self.experiment.seed).permutation(len(self.held_out))
+        return image_batches(self.held_out, np.sort(chosen[:count]), region=self.region)
+
+    def _kept(self, what, data, make):
+        """What `make` returns, or returned for an earlier run on the same images."""
+        names = ["exclude"]
+        if data == "synthetic":
+            names += ["identities", "images_per_identity", "seed"]
+        key = (what, data, *(getattr(self.experiment, name) for name in names))
+        if key not in self.opened:
+            self.opened[key] = make()
+        return self.opened[key]
+
+    def _checked(self, data, source, name, **options):
+        """The source without its bad images, which a file of the output folder lists."""
+        path = os.path.join(self.experiment.output, name)
+
+        def check():
+            return check_images(source, path, **options), path
+
+        source, listed = self._kept("check", data, check)
+        if listed != path:
+            shutil.copyfile(listed, path)
+        return source
