@@ -5,9 +5,9 @@ import stat
 import threading
 
 import pytest
+from faults import failing, states_of
 
 from pipelines.files import remove_partial, write_atomically, write_folder, write_json, write_text
-from faults import failing, states_of
 
 
 def _all(folder):
