@@ -38,17 +38,20 @@ def define_flags(settings, values=flags.FLAGS, without=(), section=""):
     A field may also be a dataclass of settings itself, a group. Groups do not show in the names of
     flags; each is a section of --helpfull, which its class names.
 
-    --help shows the settings marked `key`; if none is, all those that are in no section.
+    --help shows the settings marked `key`; where none is, all of a dataclass that is no section.
 
     Args:
         settings: the dataclass; without arguments it gives the defaults.
         values: `absl.flags.FlagValues` that the flags belong to.
         without: names of flags that are left out.
-        section: where --helpfull shows the fields that are no groups. Default: the program itself.
+        section: where --helpfull shows the fields that are no groups. Default: the program itself,
+            or the class' name if some are marked `key`.
 
     Raises:
         absl.flags.DuplicateFlagError: if two settings have one flag.
     """
+    if not section and any(field.metadata.get("key") for field in dataclasses.fields(settings)):
+        section = settings.__name__
     for field, default in _fields(settings):
         if dataclasses.is_dataclass(default):
             define_flags(type(default), values, without, section=type(default).__name__)
@@ -89,24 +92,26 @@ def _flag(field):
     return field.metadata["flag"] or field.name
 
 
-def run(main, parse=app.parse_flags_with_usage):
-    """Parses the command line and runs a program; flags have been defined.
+def run(program, text, parse=app.parse_flags_with_usage):
+    """Parses the command line and runs a program, whose flags have been defined.
 
     Args:
-        main: function of what follows the flags, a list.
+        program: function of the words that are no flags, a list.
+        text: what --help begins with.
         parse: function of the command line, see `absl.app.run`.
     """
-    app.run(lambda argv: main(argv[1:]), flags_parser=parse)
+    sys.modules["__main__"].__doc__ = text  # where absl takes it from
+    app.run(lambda argv: program(argv[1:]), flags_parser=parse)
 
 
-def check_arguments(arguments):
-    """Refuses arguments that are no flags.
+def check_arguments(words):
+    """Refuses words that are no flags.
 
     Raises:
         ValueError: for the first one.
     """
-    if arguments:
-        raise ValueError(f"Unknown argument '{arguments[0]}': flags begin with --.")
+    if words:
+        raise ValueError(f"Unknown argument '{words[0]}': flags begin with --.")
 
 
 def typed_command():
