@@ -1,5 +1,6 @@
 """The command `sparseface`, the flag files that are found by name, and what a program imports."""
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -12,8 +13,13 @@ from sparseface_tf.programs import command
 from sparseface_tf.programs.flag_files import find_flag_file, read_flag_files, shipped_names
 from sparseface_tf.programs.shipped import shipped_root
 from sparseface_tf.recognition.commands import DEFAULT_MODEL
+from sparseface_tf.training.experiment import Experiment
 
 STAGE3 = ["--sparsify=1/256-f", "--sparsify=1/128-5b", "--sparsify=1/2-4b"]
+DOZEN = [
+    *("data", "test_data", "test_pairs", "output", "sparsify", "criterion", "epochs"),
+    *("retrain_epochs", "network", "learning_rate", "precision", "seed"),
+]
 # What training does without: drawing, pages, duplicates, detection, serving, other sources and
 # back ends.
 HEAVY = [
@@ -80,9 +86,19 @@ def test_help_of_a_program_says_where_the_rest_is(tmp_path):
     code, output, _ = sparseface("train", "--help", cwd=tmp_path)
     assert code == 1  # absl's
     assert output.startswith("Trains a sparse ConvNet: sparseface train --flagfile=stage3\n")
-    assert "--flagfile:" in output and "--data:" in output
-    assert "--draw_regions:" not in output
+    shown = [line.split(":")[0].strip(" -") for line in output.splitlines() if line.startswith("  --")]
+    assert shown == sorted([*DOZEN, "flagfile"])
     assert output.rstrip().endswith("Try --helpfull to get a list of all flags.")
+
+
+def test_full_help_of_training_has_a_section_for_each_group(tmp_path):
+    code, output, _ = sparseface("train", "--helpfull", cwd=tmp_path)
+    assert code == 1 and "--draw_regions:" in output
+    for group in dataclasses.fields(Experiment):
+        section = output.partition(f"\n{group.name.capitalize()}:\n")[2].partition("\n\n")[0]
+        for field in dataclasses.fields(group.default):
+            name = field.metadata["flag"] or field.name
+            assert f"--{name}:" in section or f"--[no]{name}:" in section
 
 
 def test_a_word_that_is_no_flag_is_one_line(tmp_path):

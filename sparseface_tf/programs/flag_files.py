@@ -27,7 +27,6 @@ class FlagFile:
         "Flags of a file, or of one that comes with the package, such as stage3, faces or "
         "paper/table3_f; what follows it has the last word.",
         repeated=True,
-        key=True,
     )
 
 

@@ -1,5 +1,6 @@
 """Trains a sparse ConvNet: sparseface train --flagfile=stage3"""
 
+import contextlib
 import dataclasses
 
 import tensorflow as tf
@@ -13,6 +14,7 @@ from pipelines.command_line import (
     setting,
 )
 from sparseface_tf.programs.flag_files import FlagFile, parse
+from sparseface_tf.runs import RunFolder
 from sparseface_tf.training.experiment import Experiment
 from sparseface_tf.training.session import own_session
 from sparseface_tf.training.stages import Stages
@@ -52,21 +54,22 @@ def program(words):
     for one in experiments:
         train(one)
     if len(experiments) > 1:
-        print(region_table(experiment.output, experiments))
+        folders = {one.data.region: RunFolder(one.run.output) for one in experiments}
+        print(region_table(experiment.run.output, folders))
 
 
 @own_session()
 def train(experiment):
     """Trains one experiment, or what is left of it."""
-    with one_line_errors(ValueError, OSError):
-        stages = Stages(experiment)
-        stages.prepare()
-    # An image that has gone, a disk that is full.
-    kept = ". What is finished is kept; the same command goes on from there."
-    with one_line_errors(
-        OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError, end=kept
-    ):
-        print(stages.run())
+    with contextlib.ExitStack() as opened:
+        with one_line_errors(ValueError, OSError):
+            stages = opened.enter_context(Stages(experiment))
+            stages.prepare()
+        # An image that has gone, a disk that is full.
+        kept = ". What is finished is kept; the same command goes on from there."
+        expected = (OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError)
+        with one_line_errors(*expected, end=kept):
+            print(stages.run())
 
 
 def draw(sheets, experiments):
@@ -74,11 +77,10 @@ def draw(sheets, experiments):
     # Draws with matplotlib, which training does without.
     from pipelines.drawing.sheets import draw_augmentation, draw_regions  # noqa: PLC0415
 
-    faces = experiments[0].open_faces()
-    regions = [one.region_of_face() for one in experiments]
+    first = experiments[0]
+    faces = first.data.open_faces(first.run.seed)
+    regions = [one.region() for one in experiments]
     if sheets.draw_regions:
         draw_regions(faces, regions, sheets.draw_regions)
     if sheets.draw_augmentation:
-        draw_augmentation(
-            faces, regions[0], experiments[0].augmentation(), sheets.draw_augmentation
-        )
+        draw_augmentation(faces, regions[0], first.augmentation.made(), sheets.draw_augmentation)
