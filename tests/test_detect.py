@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -393,19 +392,19 @@ def test_clear_errors(tmp_path, monkeypatch):
 
 
 def test_command_prints_one_line(tmp_path, monkeypatch):
-    values = types.SimpleNamespace(data="", size=640, batch=16, sheet="")
-    monkeypatch.setattr(detect, "flags", types.SimpleNamespace(FLAGS=values))
+    given = {}
+    monkeypatch.setattr(detect, "from_flags", lambda settings: settings(**given))
     with pytest.raises(SystemExit, match="^error: No photographs given: --data=DIR"):
-        detect.main(["detect"])
+        detect.program([])
     with pytest.raises(SystemExit, match="^error: Unknown argument 'x'"):
-        detect.main(["detect", "x"])
-    values.data = str(tmp_path / "nowhere")
+        detect.program(["x"])
+    given["data"] = str(tmp_path / "nowhere")
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     monkeypatch.delitem(sys.modules, "pipelines.detection.mtcnn", raising=False)
     pytest.importorskip("matplotlib")
     message = r"^error: The package mtcnn is missing: pip install 'sparseface_tf\[detect\]'$"
     with pytest.raises(SystemExit, match=message):
-        detect.main(["detect"])
+        detect.program([])
 
 
 # --- The contact sheet and the detector itself ----------------------------------------------------

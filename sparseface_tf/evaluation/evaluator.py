@@ -3,14 +3,12 @@
 import dataclasses
 import functools
 import os
-import shlex
-import sys
 
 import joblib
 import numpy as np
 from absl import logging
 
-from pipelines.command_line import setting
+from pipelines.command_line import setting, typed_command
 from pipelines.faces.names import MissingImages
 from pipelines.files import read_json, write_atomically, write_json
 from pipelines.inspection.checking import check_images
@@ -344,7 +342,7 @@ class Evaluator:
         write_atomically(path, lambda file: file.write(text.encode("utf-8")))
 
     def _write(self, sections, results):
-        command = f"python evaluate.py {shlex.join(sys.argv[1:])}"
+        command = typed_command()
         facts = self._facts()
         write_json(
             os.path.join(self.output, REPORT),
