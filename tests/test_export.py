@@ -15,11 +15,12 @@ from published import lfw_set, pictures
 from sparse_networks import mask, small_network
 
 from pipelines.faces.regions import read_regions
+from sparseface_tf.embedding import litert
 from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export import parity
 from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.settings import Export
-from sparseface_tf.export.tflite import build, exporter, forms, litert, lowering
+from sparseface_tf.export.tflite import build, exporter, forms, lowering
 from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks.mobilefacenet import mobilefacenet
 from sparseface_tf.tflite.flatbuffer import File
