@@ -242,8 +242,7 @@ def test_what_does_not_compute_the_same_leaves_no_file(saved, tmp_path, monkeypa
 
 def test_a_crash_is_a_failure_of_one_line(saved, tmp_path, monkeypatch):
     (tmp_path / "crashing.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(litert, "WORKER", "crashing")
+    monkeypatch.setattr(litert, "WORKER", str(tmp_path / "crashing.py"))
     with pytest.raises(ValueError, match=r"^Nothing is written, .* LiteRT crashed .*SIGSEGV\)\.$"):
         export(saved, tmp_path / "out")
     assert not [*(tmp_path / "out").iterdir()]

@@ -337,8 +337,7 @@ def test_what_computes_something_else_leaves_nothing(world, tmp_path, quick, sig
 
 def test_a_failing_child_is_a_failure_of_one_line(world, tmp_path, monkeypatch):
     (tmp_path / "crashing.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("sparseface_tf.export.saved_model.exporter.WORKER", "crashing")
+    monkeypatch.setattr("sparseface_tf.export.saved_model.exporter.WORKER", str(tmp_path / "crashing.py"))
     crash = r"^Nothing is written, .* TensorFlow crashed .*SIGSEGV\)\.$"
     with pytest.raises(ValueError, match=crash):
         exporter(world.root, tmp_path / "out").run()

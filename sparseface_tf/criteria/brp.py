@@ -55,10 +55,10 @@ class BayesianPruning(Criterion):
         """|w|, of which the largest are kept at once: the end of the last round alone."""
         return np.abs(kernel_of(model.get_layer(layer_name)))
 
-    def callback(self, layer, sparsity, batches=None, *, done=None, steps=None, start=0, **options):
+    def callback(self, layer, density, batches=None, *, done=None, steps=None, start=0, **options):
         self.check(options.get("block", 1))
         return BayesianPruningCallback(
-            self, layer, sparsity, done=done, steps=steps, start=start, seed=options.get("seed", 0)
+            self, layer, density, done=done, steps=steps, start=start, seed=options.get("seed", 0)
         )
 
 
@@ -68,7 +68,7 @@ class BayesianPruningCallback(keras.callbacks.Callback):
     Args:
         criterion: a `BayesianPruning`.
         layer: name of the layer, one of sparseface_tf.layers.
-        sparsity: S, the fraction of its weights kept in the end, in (0, 1].
+        density: S, the fraction of its weights kept in the end, in (0, 1].
         done: function called with this callback when the layer has that many.
         steps: mini-batches of the training; default: those of this `fit`.
         start: number of the mini-batch at which training (re)starts.
@@ -79,9 +79,9 @@ class BayesianPruningCallback(keras.callbacks.Callback):
         mask: when done, the mask.
     """
 
-    def __init__(self, criterion, layer, sparsity, *, done=None, steps=None, start=0, seed=0):
+    def __init__(self, criterion, layer, density, *, done=None, steps=None, start=0, seed=0):
         super().__init__()
-        self.criterion, self.layer, self.sparsity = criterion, layer, sparsity
+        self.criterion, self.layer, self.density = criterion, layer, density
         self.done, self.steps, self.step, self.seed = done, steps, start, seed
         self.forced = 0
         self.mask = None
@@ -90,7 +90,7 @@ class BayesianPruningCallback(keras.callbacks.Callback):
         layer = self.model.get_layer(self.layer)
         layer_kind(layer)  # refuses what has no mask
         mask = mask_of(layer)
-        self.kept = number_kept(self.sparsity, mask.size)
+        self.kept = number_kept(self.density, mask.size)
         check_enough(np.count_nonzero(mask), self.kept)
         if self.steps is None:
             self.steps = self.params["epochs"] * self.params["steps"]

@@ -23,9 +23,9 @@ class Magnitude(Criterion):
         """The weights themselves, signs included."""
         return kernel_of(model.get_layer(layer_name))
 
-    def select(self, scores, layer, sparsity, *, block=1, seed=0):
+    def select(self, scores, layer, density, *, block=1, seed=0):
         rng = np.random.default_rng(seed)
-        kept = number_kept(sparsity, scores.size, block)
+        kept = number_kept(density, scores.size, block)
         # Weights of a broken model: NaN ranks with zero.
         scores = np.nan_to_num(scores, nan=0.0, posinf=1e30, neginf=-1e30)
         weights = blocks_of(scores, block)

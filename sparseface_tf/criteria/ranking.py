@@ -7,17 +7,17 @@ import numpy as np
 from sparseface_tf.sparsify.budgets import check_enough, even_budgets
 
 
-def number_kept(sparsity, size, block=1):
+def number_kept(density, size, block=1):
     """round(S * size / block), the number of weights (or blocks) that are kept.
 
     Raises:
         ValueError: if S is not in (0, 1] or the block is not a positive integer.
     """
-    if not 0 < sparsity <= 1:
-        raise ValueError(f"the fraction kept S must lie in (0, 1], got {sparsity}")
+    if not 0 < density <= 1:
+        raise ValueError(f"the fraction kept S must lie in (0, 1], got {density}")
     if not isinstance(block, numbers.Integral) or block < 1:
         raise ValueError(f"block must be a positive integer, got {block!r}")
-    return round(sparsity * size / block)
+    return round(density * size / block)
 
 
 def blocks_of(values, block):
@@ -41,7 +41,7 @@ def blocks_of(values, block):
     return values.reshape(*values.shape[:-2], -1, block, values.shape[-1])
 
 
-def keep_largest(scores, sparsity, *, allowed=None, block=1, per_neuron=False, rng):
+def keep_largest(scores, density, *, allowed=None, block=1, per_neuron=False, rng):
     """Keeps the weights of the highest scores.
 
     Exactly block * round(S * |W| / block) weights are kept. NaN counts as the lowest score of
@@ -49,7 +49,7 @@ def keep_largest(scores, sparsity, *, allowed=None, block=1, per_neuron=False, r
 
     Args:
         scores: float array (..., inputs, outputs). The score of a block is the sum of its own.
-        sparsity: S, the fraction kept, in (0, 1].
+        density: S, the fraction kept, in (0, 1].
         allowed: boolean array of that shape, which weights may be kept (of a block, all must), or
             None for all.
         block: keeps whole runs of that many weights along the input axis.
@@ -66,7 +66,7 @@ def keep_largest(scores, sparsity, *, allowed=None, block=1, per_neuron=False, r
             than are to be kept.
     """
     scores = np.asarray(scores)
-    kept = number_kept(sparsity, scores.size, block)
+    kept = number_kept(density, scores.size, block)
     scores = _ranked(scores)
     if allowed is not None:
         scores = np.where(allowed, scores, -np.inf)

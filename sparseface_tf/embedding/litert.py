@@ -6,11 +6,11 @@ import tempfile
 
 import numpy as np
 
-from sparseface_tf.embedding.child import run_child
+from sparseface_tf.child import run_on_file
 
 # Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
 METADATA = "sparseface_tf"
-WORKER = "sparseface_tf.embedding.litert_worker"
+WORKER = os.path.join(os.path.dirname(__file__), "litert_worker.py")
 
 
 class LiteRTNetwork:
@@ -109,4 +109,4 @@ def _child(folder, content, job):
     """What the worker prints on a job."""
     with open(os.path.join(folder, "model.tflite"), "wb") as file:
         file.write(content)
-    return run_child(WORKER, [folder], job, "LiteRT")
+    return run_on_file(WORKER, folder, json.dumps(job), runtime="LiteRT")

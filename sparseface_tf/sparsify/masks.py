@@ -13,7 +13,7 @@ _GROUP = 2**21
 _BITS = 24
 
 
-def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0, allowed=None):
+def sample_mask(correlations, density, *, layer_kind, lam=0.75, block=1, seed=0, allowed=None):
     """Samples the weights to keep, more of those between strongly correlated neurons.
 
     For every output neuron on its own (Sec. 4.1): the positive and, apart, the negative
@@ -35,7 +35,7 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
             "local": (P, K, filters), (out_height, out_width, K, filters), (P, kernel_height,
             kernel_width, inputs, filters) or (out_height, out_width, kernel_height,
             kernel_width, inputs, filters): a neuron is a position and a filter.
-        sparsity: S, the fraction kept, in (0, 1]; a float or a `fractions.Fraction`.
+        density: S, the fraction kept, in (0, 1]; a float or a `fractions.Fraction`.
         layer_kind: "dense", "local" or "conv".
         lam: lambda, the share of the upper half, in [0, 1]; 0.5 is the paper's "random", 1 its
             "highest only".
@@ -61,8 +61,8 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
     """
     correlations = np.asarray(correlations)
     positions, fan_in = _neurons(correlations.shape, layer_kind)
-    if not 0 < sparsity <= 1:
-        raise ValueError(f"the fraction kept S must lie in (0, 1], got {sparsity}")
+    if not 0 < density <= 1:
+        raise ValueError(f"the fraction kept S must lie in (0, 1], got {density}")
     if not 0 <= lam <= 1:
         raise ValueError(f"lam must lie in [0, 1], got {lam}")
     if not isinstance(block, numbers.Integral) or block < 1:
@@ -74,7 +74,7 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
         )
     filters, fan_in = correlations.shape[-1], fan_in // block
     rng = np.random.default_rng(seed)
-    kept = round(sparsity * correlations.size / block)
+    kept = round(density * correlations.size / block)
     scores = correlations.reshape(positions, fan_in * block, filters)
     capacities, excluded = np.full((positions, filters), fan_in), None
     if allowed is not None:

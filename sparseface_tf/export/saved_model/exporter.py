@@ -1,5 +1,6 @@
 """From a trained network to a version of a SavedModel with its card and warm-up requests."""
 
+import json
 import os
 import tempfile
 
@@ -12,8 +13,8 @@ from pipelines.faces.images import decode
 from pipelines.files import write_folder, write_json, write_text
 from pipelines.sources.boxed_faces import box_landmarks
 from pipelines.sources.synthetic import SyntheticFaces
+from sparseface_tf.child import run_on_file
 from sparseface_tf.embedding import saved_model
-from sparseface_tf.embedding.child import run_child
 from sparseface_tf.embedding.embeddings import CUT
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
@@ -23,7 +24,7 @@ from sparseface_tf.export.saved_model import signatures, warmup
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.recognition import scoring
 
-WORKER = "sparseface_tf.export.saved_model.worker"
+WORKER = os.path.join(os.path.dirname(__file__), "worker.py")
 # Image files that file and network are compared on; rendered, at twice the resolution of a crop.
 FILES, SIZE = 8, 256
 
@@ -184,7 +185,7 @@ class SavedModelExporter(Exporter):
                     with open(os.path.join(folder, f"{signature}.{name}.pb"), "wb") as file:
                         file.write(tf.make_tensor_proto(value).SerializeToString())
             job = {signature: [*inputs] for signature, inputs in self.requests.items()}
-            run_child(WORKER, [path, folder], job, "TensorFlow")
+            run_on_file(WORKER, path, folder, json.dumps(job), runtime="TensorFlow")
             found = {}
             for signature in self.requests:
                 with np.load(os.path.join(folder, f"{signature}.npz"), allow_pickle=False) as file:
