@@ -12,8 +12,7 @@ from pipelines.command_line import (  # noqa: E402
     from_flags,
     one_line_errors,
 )
-from sparseface_tf.export.formats import open_exporter  # noqa: E402
-from sparseface_tf.export.settings import Export  # noqa: E402
+from sparseface_tf.export import Export, open_exporter  # noqa: E402
 
 define_flags(Export)
 

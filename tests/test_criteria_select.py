@@ -279,7 +279,7 @@ def test_blocks_and_images_that_are_missing():
         criterion("brp").callback("d", 0.5, block=4)
     with pytest.raises(ValueError, match="looks at held-out images"):
         criterion("wanda").mask(model, "d", 0.5)
-    with pytest.raises(ValueError, match="fraction kept S"):
+    with pytest.raises(ValueError, match="density, the fraction kept, must lie in"):
         criterion("random").mask(model, "d", 1.5)
     with pytest.raises(ValueError, match="block=3 does not divide the input axis of 8"):
         criterion("random").mask(model, "d", 0.5, block=3)

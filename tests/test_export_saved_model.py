@@ -16,11 +16,11 @@ from pipelines.detection.photos import Face
 from pipelines.faces.regions import read_regions
 from pipelines.sources.boxed_faces import BoxedFace, BoxedFaces
 from pipelines.sources.synthetic import SyntheticFaces
-from sparseface_tf.embedding.embedder import find_model, open_embedder
-from sparseface_tf.export.card import training_facts
-from sparseface_tf.export.formats import open_exporter
-from sparseface_tf.export.network import in_float32
 from sparseface_tf.embedding import saved_model
+from sparseface_tf.embedding.embedder import find_model, open_embedder
+from sparseface_tf.export import open_exporter
+from sparseface_tf.export.card import training_facts
+from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.saved_model import signatures, warmup
 from sparseface_tf.export.saved_model.exporter import SavedModelExporter
 from sparseface_tf.export.settings import Export

@@ -5,15 +5,16 @@ import dataclasses
 import numpy as np
 
 from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
-from sparseface_tf.criteria.ranking import blocks_of, check_enough, largest, number_kept
+from sparseface_tf.criteria.ranking import blocks_of, largest
+from sparseface_tf.sparsify.budgets import check_enough, number_kept
 
 
 @dataclasses.dataclass(frozen=True)
 class Magnitude(Criterion):
-    """The S · |W⁺| largest positive and the S · |W⁻| largest negative weights of the layer.
+    """The largest weights of each sign: density · |W⁺| positive, density · |W⁻| negative ones.
 
     |W⁺| and |W⁻| are the numbers of positive and negative weights. A fraction is rounded so that
-    round(S · |W|) are kept in all. A block has the sign of its sum and the mean of its |w|.
+    round(density · |W|) are kept in all. A block has the sign of its sum and the mean of its |w|.
     Weights that are zero without having been dropped come last.
     """
 

@@ -11,7 +11,7 @@ from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
 class ModelOptimization(Criterion):
     """What tfmot's `prune_low_magnitude` keeps: the greatest |w| of the layer, signs put together.
 
-    Its number is tfmot's, not always round(S * |W|): all weights that are as large as the
+    Its number is tfmot's, not always round(density * |W|): all weights that are as large as the
     smallest one kept stay, and a share is rounded in float32. A layer that is sparse already is
     for another criterion; tfmot looks at kernels, in which a dropped weight is one of many zeros.
     It takes some ten seconds to start.
@@ -20,7 +20,7 @@ class ModelOptimization(Criterion):
     name = "tfmot"
     blocks = False
     pattern: str = setting(
-        "magnitude", "'magnitude' (ConstantSparsity), or '2:4': two of every four inputs, S = 1/2."
+        "magnitude", "'magnitude' (ConstantSparsity), or '2:4': two of every four inputs, a density of 1/2."
     )
 
     def scores(self, model, layer_name, batches=None, *, seed=0, progress=False):

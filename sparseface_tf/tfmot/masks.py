@@ -37,6 +37,7 @@ the zeros, but has to be given its constraints again before it is trained on. Th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -128,7 +129,7 @@ def magnitude_masks(
     if len(block_size) != 2 or min(block_size) < 1:
         raise ValueError(f"block_size must be two positive integers, got {block_size}")
     layers = layers_of(model, layer_names)
-    twins = {}
+    twins: dict[str, dict[str, Any]] = {}
     for name, layer in layers.items():
         target = float(1 - _density_of(name, density))
         check_blocks(layer, block_size)

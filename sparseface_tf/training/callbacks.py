@@ -26,7 +26,7 @@ class CorrelationMaskCallback(MaskCallback):
 
     Args:
         layer: name of the layer, one of sparseface_tf.layers.
-        density: S, the fraction of its weights kept, in (0, 1].
+        density: the fraction of its weights kept, in (0, 1].
         images: held-out images, an array or a re-iterable of batches.
         lam: share kept from the upper half of the correlations.
         block: 1, or 4 to keep whole runs of four inputs.

@@ -307,7 +307,7 @@ class Experiment:
     def region_of_face(self):
         """The `Region` that the network sees, at the network's input size."""
         region = read_regions(self.regions or TABLE)[self.region]
-        return region.scaled(self.width or NETWORKS[self.network].width)
+        return region.scaled(self.width or NETWORKS[self.network].input_width)
 
     def layers(self):
         """Names of the network's layers that have weights, from the input up."""

@@ -14,7 +14,7 @@ from absl import logging
 from pipelines.batches.batches import served
 from pipelines.files import read_json, write_atomically, write_json
 from sparseface_tf.channels import at_width, sliced
-from sparseface_tf.channels.levels import at_levels
+from sparseface_tf.channels.widths import at_widths
 from sparseface_tf.networks import build_network, counts
 from sparseface_tf.runs import scores_file
 from sparseface_tf.sparsify import (
@@ -188,7 +188,7 @@ class Stages:
         widths = self._widths(number)
         model = self.model
         if len(widths) > 1:
-            model = at_levels(model, widths, experiment.channel_multiple)
+            model = at_widths(model, widths, experiment.channel_multiple)
         optimizer.build(model.trainable_variables)
         path = self._path(number, "checkpoint.npz")
         position = {"step": 0, "seconds": 0.0}
