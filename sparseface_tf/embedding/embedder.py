@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import glob
 import hashlib
 import json
 import os
-import re
 from typing import Any
 
 import keras
@@ -19,7 +17,7 @@ from pipelines.files import read_json
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
 from sparseface_tf.embedding import saved_model
 from sparseface_tf.embedding.litert import METADATA, LiteRTNetwork
-from sparseface_tf.runs import HELD_OUT, MODEL, SETTINGS, run_of
+from sparseface_tf.runs import HELD_OUT, MODEL, SETTINGS, RunFolder, run_of, unfinished_stage
 
 TFLITE = "model.tflite"
 
@@ -91,6 +89,8 @@ def open_embedder(
 def find_model(path: str | os.PathLike[str]) -> str:
     """Path of the model's file, see `open_embedder`."""
     path = os.fspath(path)
+    if unfinished_stage(path):
+        raise FileNotFoundError(f"The stage {path} is not finished: wait until it is.")
     if os.path.isfile(path):
         return path
     for name in (MODEL, TFLITE):
@@ -99,9 +99,11 @@ def find_model(path: str | os.PathLike[str]) -> str:
     version = saved_model.find_version(path)
     if version:
         return version
-    stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
-    if stages:
-        return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
+    run = RunFolder(path)
+    if run.last_finished() is not None:
+        return run.stage(run.last_finished(), MODEL)
+    if run.exists():
+        raise FileNotFoundError(f"No stage of the run {path} is finished: wait until one is.")
     raise FileNotFoundError(
         f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a "
         "run's folder."
