@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.batches.batches import image_batches, pair_batches, served
-from pipelines.batches.pairs import PairSampler, held_out_pairs
+from pipelines.batches.pairs import deal_folds, held_out_pairs
+from pipelines.batches.sampler import PairSampler
 from pipelines.faces.alignment import TEMPLATE
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.regions import WHOLE_FACE

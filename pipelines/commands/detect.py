@@ -16,7 +16,8 @@ def run(data, size, batch, sheet):
         # Packages of an extra that training does without.
         from pipelines.detection.alignment_sheet import alignment_sheet
         from pipelines.detection.mtcnn import MtcnnDetector
-        from pipelines.detection.photos import REPORT, detect_landmarks
+        from pipelines.detection.notes import REPORT
+        from pipelines.detection.photos import detect_landmarks
     except ModuleNotFoundError as error:
         raise ValueError(
             f"The package {error.name} is missing: pip install 'sparseface_tf[detect]'"
