@@ -14,6 +14,7 @@ import pathlib
 import shutil
 
 import pytest
+import tensorflow as tf
 
 
 class Change(str):
@@ -24,7 +25,8 @@ class Change(str):
 def watched(root, before):
     """Calls a function before each change below a folder.
 
-    A change is the opening of a file to write, an fsync, a rename, or a removal, by Python code.
+    A change is the opening of a file to write, an fsync, a rename, or a removal, by Python code or
+    through `tf.io`.
 
     Args:
         root: the folder.
@@ -61,7 +63,22 @@ def watched(root, before):
             seen("write", file)
         return original_open(file, mode, *arguments, **options)
 
+    original_file, original_writer = tf.io.gfile.GFile, tf.io.TFRecordWriter
+
+    def opening_gfile(name, mode="r"):
+        if set(mode) & set("wa+"):
+            seen("write", name)
+        return original_file(name, mode)
+
+    def writing_records(path, *arguments, **options):
+        seen("write", path)
+        return original_writer(path, *arguments, **options)
+
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("rename", "remove", "makedirs"):
+            watch(tf.io.gfile, name)
+        patch.setattr(tf.io.gfile, "GFile", opening_gfile)
+        patch.setattr(tf.io, "TFRecordWriter", writing_records)
         for name in ("fsync", "rename", "replace", "unlink", "remove", "mkdir", "link"):
             watch(os, name)
         watch(shutil, "rmtree")

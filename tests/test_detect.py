@@ -12,19 +12,22 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("PIL")
-
-from PIL import Image  # noqa: E402
+from matplotlib.image import imread
+from PIL import Image
 
 from pipelines.commands import detect
-from pipelines.detection.face import Face, main_face  # noqa: E402
-from pipelines.detection.letterbox import GREY, fitted_size, from_stored, letterbox, to_stored  # noqa: E402
-from pipelines.detection.notes import NOTES, Counts  # noqa: E402
-from pipelines.detection.orientation import ORIENTATION  # noqa: E402
-from pipelines.detection.photos import detect_landmarks  # noqa: E402
-from pipelines.faces.landmarks import add_landmarks, read_landmarks  # noqa: E402
-from pipelines.sources.folder import FolderFaces  # noqa: E402
+from pipelines.detection import notes
+from pipelines.detection.alignment_sheet import alignment_sheet
+from pipelines.detection.face import Face, main_face
+from pipelines.detection.letterbox import GREY, fitted_size, from_stored, letterbox, to_stored
+from pipelines.detection.notes import NOTES, Counts
+from pipelines.detection.orientation import ORIENTATION
+from pipelines.detection.photos import detect_landmarks
+from pipelines.faces.cropping import crop_region
+from pipelines.faces.landmarks import add_landmarks, read_landmarks
+from pipelines.faces.regions import WHOLE_FACE
+from pipelines.sources.folder import FolderFaces
+from pipelines.sources.synthetic import SyntheticFaces
 
 # A fake face: five spots of these colours, upright, on black.
 COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255]])
@@ -380,7 +383,7 @@ def test_clear_errors(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(detection, "open", read_only, raising=False)
+        patch.setattr(notes, "open", read_only, raising=False)
         with pytest.raises(OSError, match=r"Cannot write .* \(Permission denied\): .*writable"):
             detect_in(tmp_path)
 
@@ -414,12 +417,6 @@ def test_command_prints_one_line(tmp_path, monkeypatch):
 
 
 def test_alignment_sheet(tmp_path):
-    pytest.importorskip("matplotlib")
-    from matplotlib.image import imread
-
-    from pipelines.detection.alignment_sheet import alignment_sheet
-    from pipelines.faces.regions import WHOLE_FACE, crop_region
-
     folder_of(tmp_path, 7)
     path = tmp_path / "alignment.png"
     detect_in(tmp_path, lambda images: [[] for _ in images])
@@ -442,8 +439,7 @@ def test_alignment_sheet(tmp_path):
 
 def test_mtcnn_finds_rendered_faces_and_nothing_in_grey():
     pytest.importorskip("mtcnn")
-    from pipelines.detection.mtcnn import MtcnnDetector
-    from pipelines.sources.synthetic import SyntheticFaces
+    from pipelines.detection.mtcnn import MtcnnDetector  # noqa: PLC0415 — not there without its extra
 
     rendered = SyntheticFaces(identities=8, images_per_identity=1)
     pictures = [rendered.load(tf.constant(i)) for i in range(8)]

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from faults import failing, states_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -246,6 +247,81 @@ def test_writing_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
         write_records(faces, tmp_path / "mine", **options)
     with pytest.raises(ValueError, match="encoding must be"):
         write_records(faces, tmp_path / "other", encoding="gif")
+
+
+def _contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Arguments of `write_records` for two shards, and what it writes undisturbed."""
+    faces, options = NumberedFaces([3, 2, 3]), dict(images_per_shard=4, progress=False)
+    path = tmp_path_factory.mktemp("small") / "records"
+    write_records(faces, path, **options)
+    assert len(RecordFaces(path).shards) == 2
+    return faces, options, _contents(path)
+
+
+def _half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_kill_at_any_moment_loses_and_spoils_nothing(small, tmp_path):
+    faces, options, whole = small
+    states = states_of(
+        tmp_path / "records",
+        tmp_path / "copies",
+        lambda: write_records(faces, tmp_path / "records", **options),
+    )
+    assert _contents(tmp_path / "records") == whole
+    # Folder; settings; two shards and their places; images; index; places removed.
+    assert len(states) >= 12
+    finished = set(whole)
+    for change, copy in states:
+        for part in copy.glob("*.partial"):
+            _half(part)  # what a kill in the middle of writing leaves
+        for name in finished & {file.name for file in copy.iterdir()}:
+            assert (copy / name).read_bytes() == whole[name], (change, name)
+        write_records(faces, copy, **options)
+        assert _contents(copy) == whole, change
+
+
+def test_a_failure_at_any_moment_loses_and_spoils_nothing(small, tmp_path):
+    faces, options, whole = small
+    for k in range(100):
+        path = tmp_path / str(k)
+        try:
+            with failing(path, k):
+                write_records(faces, path, **options)
+            break
+        except OSError:
+            pass
+        for file in path.iterdir() if path.exists() else ():
+            assert file.suffix in (".partial", ".npz") or file.read_bytes() == whole[file.name], k
+        write_records(faces, path, **options)
+        assert _contents(path) == whole, k
+    assert 20 < k < 100 and _contents(path) == whole
+
+
+def test_the_disk_of_a_shard_that_fails_for_good_has_no_shard(small, tmp_path):
+    """An image that cannot be read stops the writing; nothing half-written has a shard's name."""
+    faces, options, _ = small
+
+    class Broken(NumberedFaces):
+        def load(self, index):
+            image, landmarks = super().load(index)
+            with tf.control_dependencies([tf.debugging.Assert(index != 5, ["broken"])]):
+                return tf.identity(image), landmarks
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken"):
+        write_records(Broken([3, 2, 3]), tmp_path / "records", **options)
+    left = {file.name for file in (tmp_path / "records").iterdir()}
+    assert {name for name in left if not name.endswith(".partial")} <= {
+        "settings.json", "faces-00000-of-00002.tfrecord", "faces-00000-of-00002.tfrecord.npz"
+    }
+    write_records(faces, tmp_path / "records", **options)
+    assert len(RecordFaces(tmp_path / "records")) == 8
 
 
 def test_damage_is_told(tmp_path):

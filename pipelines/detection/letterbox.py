@@ -69,8 +69,8 @@ def from_stored(
     """Points of the stored image in pixels of the square; the inverse of `to_stored`."""
     fitted_height, fitted_width = fitted_size(height, width, size)
     scale = [fitted_width / width, fitted_height / height]
-    fitted = (np.asarray(points, np.float64) + 0.5) * scale - 0.5
-    return _turned(fitted, fitted_height, fitted_width, turns)
+    stored = np.asarray(points, np.float64)
+    return _turned((stored + 0.5) * scale - 0.5, fitted_height, fitted_width, turns)
 
 
 def _fitted(side, longest, size):
