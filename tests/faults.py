@@ -63,27 +63,31 @@ def watched(root, before):
             seen("write", file)
         return original_open(file, mode, *arguments, **options)
 
-    original_file, original_writer = tf.io.gfile.GFile, tf.io.TFRecordWriter
-
-    def opening_gfile(name, mode="r"):
-        if set(mode) & set("wa+"):
-            seen("write", name)
-        return original_file(name, mode)
-
-    def writing_records(path, *arguments, **options):
-        seen("write", path)
-        return original_writer(path, *arguments, **options)
-
     with pytest.MonkeyPatch.context() as patch:
         for name in ("rename", "remove", "makedirs"):
             watch(tf.io.gfile, name)
-        patch.setattr(tf.io.gfile, "GFile", opening_gfile)
-        patch.setattr(tf.io, "TFRecordWriter", writing_records)
+        _watch_files_of_tensorflow(patch, seen)
         for name in ("fsync", "rename", "replace", "unlink", "remove", "mkdir", "link"):
             watch(os, name)
         watch(shutil, "rmtree")
         patch.setattr(builtins, "open", opening)
         yield
+
+
+def _watch_files_of_tensorflow(patch, seen):
+    original_file, original_writer = tf.io.gfile.GFile, tf.io.TFRecordWriter
+
+    def opening(name, mode="r"):
+        if set(mode) & set("wa+"):
+            seen("write", name)
+        return original_file(name, mode)
+
+    def writing(path, *arguments, **options):
+        seen("write", path)
+        return original_writer(path, *arguments, **options)
+
+    patch.setattr(tf.io.gfile, "GFile", opening)
+    patch.setattr(tf.io, "TFRecordWriter", writing)
 
 
 def states_of(root, copies, run):

@@ -58,9 +58,9 @@ def to_stored(
         float64 array (..., 2), x and y in pixels of the stored image; integers are at the centres
         of pixels, here as there.
     """
-    points = _turned(points, *fitted_size(height, width, size, turns), -turns)
+    fitted = _turned(points, *fitted_size(height, width, size, turns), -turns)
     fitted_height, fitted_width = fitted_size(height, width, size)
-    return (points + 0.5) * [width / fitted_width, height / fitted_height] - 0.5
+    return (fitted + 0.5) * [width / fitted_width, height / fitted_height] - 0.5
 
 
 def from_stored(
