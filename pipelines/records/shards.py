@@ -76,4 +76,6 @@ def _example(image, landmarks):
         "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
         "landmarks": tf.train.Feature(float_list=tf.train.FloatList(value=landmarks.ravel())),
     }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    # Otherwise the order of the two is another in every process.
+    return example.SerializeToString(deterministic=True)
