@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -133,14 +134,37 @@ def failing(root, number=0):
         yield
 
 
+@contextlib.contextmanager
+def broken_at(root, change):
+    """The first change below a folder that is like another one fails, as on a full disk.
+
+    Args:
+        root: the folder.
+        change: a `Change` that was seen before, below this folder or another.
+    """
+    failed = []
+
+    def fail(one):
+        if not failed and _plain(one) == _plain(change):
+            failed.append(one)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(one))
+
+    with watched(root, fail):
+        yield
+
+
+def _plain(name):
+    """A name without the random part of the names of unfinished files."""
+    return re.sub(r"[0-9a-f]{8}(?=\.partial)", "*", name)
+
+
 def _digest(root):
     """What a folder holds, but for the random part of the names of unfinished files."""
     digest = hashlib.sha256()
     for path in sorted(pathlib.Path(root).rglob("*")):
-        name = str(path.relative_to(root))
-        if ".partial" in name:
-            name = name[: name.index(".partial") - 8]
-            digest.update(f"{name}*\n".encode())
+        name = _plain(str(path.relative_to(root)))
+        if name.endswith(".partial"):
+            digest.update(f"{name}\n".encode())
         elif path.is_file():
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         else:
