@@ -15,6 +15,7 @@ import re
 import shutil
 
 import pytest
+import tensorflow as tf
 
 
 class Change(str):
@@ -25,7 +26,8 @@ class Change(str):
 def watched(root, before):
     """Calls a function before each change below a folder.
 
-    A change is the opening of a file to write, an fsync, a rename, or a removal, by Python code.
+    A change is the opening of a file to write, an fsync, a rename, or a removal, by Python code or
+    through `tf.io`.
 
     Args:
         root: the folder.
@@ -63,11 +65,30 @@ def watched(root, before):
         return original_open(file, mode, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("rename", "remove", "makedirs"):
+            watch(tf.io.gfile, name)
+        _watch_files_of_tensorflow(patch, seen)
         for name in ("fsync", "rename", "replace", "unlink", "remove", "mkdir", "link"):
             watch(os, name)
         watch(shutil, "rmtree")
         patch.setattr(builtins, "open", opening)
         yield
+
+
+def _watch_files_of_tensorflow(patch, seen):
+    original_file, original_writer = tf.io.gfile.GFile, tf.io.TFRecordWriter
+
+    def opening(name, mode="r"):
+        if set(mode) & set("wa+"):
+            seen("write", name)
+        return original_file(name, mode)
+
+    def writing(path, *arguments, **options):
+        seen("write", path)
+        return original_writer(path, *arguments, **options)
+
+    patch.setattr(tf.io.gfile, "GFile", opening)
+    patch.setattr(tf.io, "TFRecordWriter", writing)
 
 
 def states_of(root, copies, run):

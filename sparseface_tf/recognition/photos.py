@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pipelines.batches.batches import network_input
 from pipelines.detection.letterbox import letterbox, to_stored
-from pipelines.detection.photos import Face, main_face, upright_turns
+from pipelines.detection import Face, main_face, upright_turns
 from pipelines.faces.images import decode, reason_of
 
 # A photograph's file is read whole; ordinary ones are of some megabytes.
