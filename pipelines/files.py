@@ -1,8 +1,14 @@
-"""Files that are either wholly there or not at all."""
+"""Files and folders that are either wholly there or not at all.
 
+What is not finished has a name of its own beside its place, `.NAME.….partial`, and gets its name by
+one rename; content and rename are on the disk when a function returns.
+"""
+
+import contextlib
 import json
 import os
-import tempfile
+import secrets
+import shutil
 
 
 def write_atomically(path, write):
@@ -12,22 +18,20 @@ def write_atomically(path, write):
         path: where the file belongs.
         write: function that is called with a binary file to write into.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    # In the same folder: a rename is atomic within one file system only.
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".partial")
+    temporary = partial_name(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        # Not tempfile: its files are for their owner only; these are as readable as any new file.
+        with open(temporary, "xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files for their owner only; these are as readable as any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        # What went wrong is said, not that there is nothing to remove.
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise
+    _sync(os.path.dirname(temporary))
 
 
 def write_text(path, text):
@@ -45,21 +49,20 @@ def write_folder(path, write):
 
     Args:
         path: the folder, which must not be there.
-        write: function that is called with a path to make the folder at. Its name begins with a
-            dot, beside where the folder belongs.
+        write: function that is called with a path to make the folder at. The last part of it is
+            the folder's name.
 
     Raises:
         FileExistsError: if the folder is there; it is left as it is.
     """
-    parent, name = os.path.split(os.path.abspath(path))
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{name}.", suffix=".partial") as made:
-        temporary = os.path.join(made, name)
+    made = partial_name(path)
+    temporary = os.path.join(made, os.path.basename(os.path.abspath(path)))
+    os.mkdir(made)
+    try:
         write(temporary)
         for folder, _, files in os.walk(temporary, topdown=False):
             for each in [*(os.path.join(folder, file) for file in files), folder]:
-                handle = os.open(each, os.O_RDONLY)
-                os.fsync(handle)
-                os.close(handle)
+                _sync(each)
         try:
             # Fails for a folder with something in it.
             os.rename(temporary, path)
@@ -67,9 +70,40 @@ def write_folder(path, write):
             if not os.path.exists(path):
                 raise
             raise FileExistsError(f"{path} is there already.") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    _sync(os.path.dirname(made))
+
+
+def partial_name(path):
+    """A new name beside a path for what is not finished: `.NAME.….partial`."""
+    folder, name = os.path.split(os.path.abspath(path))
+    # In the same folder: a rename is atomic within one file system only.
+    return os.path.join(folder, f".{name}.{secrets.token_hex(4)}.partial")
+
+
+def remove_partial(folder):
+    """Removes what killed processes have left unfinished in a folder that nobody else writes."""
+    with os.scandir(folder) as entries:
+        left = [e for e in entries if e.name.startswith(".") and e.name.endswith(".partial")]
+    for entry in left:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)
 
 
 def read_json(path):
     """The value in a JSON file."""
     with open(path, encoding="utf-8") as file:
         return json.load(file)
+
+
+def _sync(path):
+    """Brings a file's content, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

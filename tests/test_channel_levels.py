@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 from sparseface_tf.channels import at_width
-from sparseface_tf.channels.levels import at_levels, level_name, level_of
+from sparseface_tf.channels.levels import at_levels
 from sparseface_tf.networks import baseline_network, vgg16_network
 from sparseface_tf.supervision.centre_loss import ClassCentres
+from sparseface_tf.supervision.output_names import level_name, level_of
 from sparseface_tf.supervision.signals import signals, supervise, targets
 
 WIDTHS = (1, 0.75, 0.5, 0.25)

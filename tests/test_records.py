@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.batches.batches import image_batches, pair_batches
+from pipelines.batches.windows import Windows, windows_of
 from pipelines.faces.alignment import TEMPLATE, similarity, template
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.regions import Region, crop_region, read_regions
 from pipelines.inspection.checking import check_images
 from pipelines.records.face_cut import cut_face
 from pipelines.records.reading import RecordFaces, read_index
-from pipelines.batches.windows import Windows, windows_of
 from pipelines.records.writing import plan_shards, verify_records, write_records
 from pipelines.sources.subset import Subset
 
