@@ -166,7 +166,7 @@ def _best(numbers):
 
 def comparison_rows(comparisons):
     """`Comparison`s as rows of strings, the first row the head."""
-    head = ["first", "second", "only first right", "only second right", "both right", "neither",
+    head = ["first", "second", "only first correct", "only second correct", "both correct", "neither",
             "difference", "95 % interval", "p"]
     rows = [
         [

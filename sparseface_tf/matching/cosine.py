@@ -28,9 +28,9 @@ class Cosine(TransformerMixin, BaseEstimator):
 
     def score_pairs(self, X1: ArrayLike, X2: ArrayLike) -> NDArray[np.floating]:
         """Cosine of every row of X1 with the same row of X2, arrays (n, features); float (n,)."""
-        X1, X2 = self._check(X1), self._check(X2)
-        check_same_length(X1, X2)
-        return cosine_similarity(X1, X2)
+        a, b = self._check(X1), self._check(X2)
+        check_same_length(a, b)
+        return cosine_similarity(a, b)
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Rows of X (n, features) at unit length; their inner products are the scores.

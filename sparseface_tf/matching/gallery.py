@@ -59,15 +59,14 @@ def top_k(
         ValueError: for shapes that do not fit, a gallery of less than k vectors, or scores that
             are not finite.
     """
-    probes, gallery_offsets = _checked(probes, gallery, k, gallery_offsets)
+    vectors, offsets = _checked(probes, gallery, k, gallery_offsets)
     block = max(block, k)
-    best = _Best(len(probes), k, probes.dtype)
-    products = _Products(probes, gallery, block)
+    best = _Best(len(vectors), k, vectors.dtype)
+    products = _Products(vectors, gallery, block)
 
     def search(start):
-        scores = products(start)
-        offsets = None if gallery_offsets is None else gallery_offsets[start : start + block]
-        best.take(scores, start, offsets)
+        of_block = None if offsets is None else offsets[start : start + block]
+        best.take(products(start), start, of_block)
 
     starts = range(0, len(gallery), block)
     with threadpool_limits(1), ThreadPoolExecutor(threads or joblib.cpu_count()) as pool:
@@ -75,7 +74,7 @@ def top_k(
         for _ in progress(done, total=len(starts)) if progress else done:
             pass
     if probe_offsets is not None:
-        best.scores += np.asarray(probe_offsets, probes.dtype)[:, None]
+        best.scores += np.asarray(probe_offsets, vectors.dtype)[:, None]
     return best.scores, best.indices
 
 

@@ -98,12 +98,13 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 and there is no shrinkage.
         """
         self._check_parameters()
-        X, labels, counts = self._check_training(X, y)
-        self.mean_ = X.mean(axis=0)
+        features, labels, counts = self._check_training(X, y)
+        self.mean_ = features.mean(axis=0)
         self.pca_ = None
         if self.n_components is not None:
-            self.pca_ = PCA(self.n_components, random_state=self.random_state).fit(X)
-        model = EM(*by_identity(self._centre(X), labels, counts), self.shrinkage)
+            self.pca_ = PCA(self.n_components, random_state=self.random_state).fit(features)
+        contrasts, groups = by_identity(self._centre(features), labels, counts)
+        model = EM(contrasts, groups, self.shrinkage)
         self.shrinkage_ = model.shrinkage
         self._iterate(model)
 
