@@ -12,8 +12,10 @@ import os
 import sqlite3
 import unicodedata
 import urllib.request
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 APPLICATION, VERSION = 0x53504652, 1  # "SPFR"
 # Seconds that a reader waits for a writer, or a writer for another.
@@ -45,10 +47,12 @@ class PeopleGallery:
     OSError if it cannot be read or written.
     """
 
-    def __init__(self, path, key=None):
+    def __init__(self, path: str | os.PathLike, key: str | None = None) -> None:
         self.path, self.key = os.fspath(path), key
 
-    def add(self, name, photo, box, feature):
+    def add(
+        self, name: str, photo: bytes, box: Iterable[float], feature: NDArray[np.float32]
+    ) -> bool:
         """Adds a face to a person, who is new if there is none of that name.
 
         Args:
@@ -65,7 +69,7 @@ class PeopleGallery:
         """
         name = checked_name(name)
         feature = np.ascontiguousarray(feature, "<f4")
-        box = ",".join(f"{side:.0f}" for side in box)
+        place = ",".join(f"{side:.0f}" for side in box)
         with self._open(write=True) as connection:
             features = self._check(connection, len(feature))
             if feature.shape != (features,) or not np.isfinite(feature).all():
@@ -74,7 +78,7 @@ class PeopleGallery:
                 )
             known = connection.execute(
                 "SELECT name FROM faces JOIN people ON people.id = person WHERE photo = ? AND box = ?",
-                (photo, box),
+                (photo, place),
             ).fetchone()
             if known and known[0] != name:
                 raise ValueError(f"this very face is in the gallery as {known[0]}")
@@ -84,11 +88,11 @@ class PeopleGallery:
             connection.execute(
                 "INSERT INTO faces (person, photo, box, feature) "
                 "SELECT id, ?, ?, ? FROM people WHERE name = ?",
-                (photo, box, feature.tobytes(), name),
+                (photo, place, feature.tobytes(), name),
             )
             return True
 
-    def remove(self, name):
+    def remove(self, name: str) -> int:
         """Removes a person with all features; returns how many faces there were.
 
         Raises:
@@ -104,7 +108,7 @@ class PeopleGallery:
                 raise ValueError(f"There is no {name} in {self.path}: 'gallery list' shows who is.")
             return count
 
-    def people(self):
+    def people(self) -> dict[str, int]:
         """Dict from the people's names, sorted, to their number of faces."""
         with self._open() as connection:
             self._check(connection)
@@ -115,7 +119,7 @@ class PeopleGallery:
                 )
             )
 
-    def faces(self):
+    def faces(self) -> tuple[list[str], NDArray[np.float32]]:
         """All faces as they are at one moment.
 
         Returns:
@@ -206,7 +210,7 @@ class PeopleGallery:
         return row[1]
 
 
-def checked_name(name):
+def checked_name(name: str) -> str:
     """A person's name as the gallery keeps it, in one form of Unicode.
 
     Raises:

@@ -15,7 +15,8 @@ from pipelines.command_line import one_line_errors  # noqa: E402
 
 def arguments():
     """The command line, by KServe's parser and its defaults."""
-    from kserve import model_server
+    # Not at the top: it is of an extra, and `main` says what to install.
+    from kserve import model_server  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         "python -m sparseface_tf.serving",
@@ -49,8 +50,9 @@ def main():
     with one_line_errors(ValueError, OSError, interrupted="the server has ended."):
         try:
             given = arguments()
-            from sparseface_tf.serving.model import FaceModel
-            from sparseface_tf.serving.server import FaceServer
+            # Behind the command line: TensorFlow takes seconds, and KServe may not be there.
+            from sparseface_tf.serving.model import FaceModel  # noqa: PLC0415
+            from sparseface_tf.serving.server import FaceServer  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"Serving needs the package {error.name}: pip install 'sparseface_tf[serve]'."
