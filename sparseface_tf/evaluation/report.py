@@ -27,6 +27,14 @@ def write_report(folder, sections, results, command, facts):
     Raises:
         OSError: if a file cannot be written.
     """
+    text = tables.markdown_summary(sections)
+    write_text(os.path.join(folder, "report.md"), text)
+    plots.write_plots(folder, sections)
+    page = os.path.join(folder, "report.html")
+    write_page(
+        page, sections, title="Evaluation of face recognition", command=command, facts=facts
+    )
+    # Last: with it the evaluation is finished.
     write_json(
         os.path.join(folder, REPORT),
         {
@@ -44,13 +52,6 @@ def write_report(folder, sections, results, command, facts):
                 for section in sections
             },
         },
-    )
-    text = tables.markdown_summary(sections)
-    write_text(os.path.join(folder, "report.md"), text)
-    plots.write_plots(folder, sections)
-    page = os.path.join(folder, "report.html")
-    write_page(
-        page, sections, title="Evaluation of face recognition", command=command, facts=facts
     )
     return text, page
 

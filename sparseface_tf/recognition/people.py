@@ -100,18 +100,22 @@ class PeopleGallery:
         """
         name = checked_name(name)
         with self._open(write=True, make=False) as connection:
-            self._check(connection)
-            count = connection.execute(
-                "SELECT COUNT(*) FROM faces JOIN people ON people.id = person WHERE name = ?", (name,)
-            ).fetchone()[0]
-            if not connection.execute("DELETE FROM people WHERE name = ?", (name,)).rowcount:
+            faces = people = 0
+            if self._check(connection):
+                (faces,) = connection.execute(
+                    "SELECT COUNT(*) FROM faces JOIN people ON people.id = person WHERE name = ?",
+                    (name,),
+                ).fetchone()
+                people = connection.execute("DELETE FROM people WHERE name = ?", (name,)).rowcount
+            if not people:
                 raise ValueError(f"There is no {name} in {self.path}: 'gallery list' shows who is.")
-            return count
+            return faces
 
     def people(self) -> dict[str, int]:
         """Dict from the people's names, sorted, to their number of faces."""
         with self._open() as connection:
-            self._check(connection)
+            if not self._check(connection):
+                return {}
             return dict(
                 connection.execute(
                     "SELECT name, COUNT(*) FROM people JOIN faces ON person = people.id "
@@ -124,10 +128,12 @@ class PeopleGallery:
 
         Returns:
             names: list of n strings, whose each is.
-            features: float32 array (n, features).
+            features: float32 array (n, features); (0, 0) if nobody was ever enrolled.
         """
         with self._open() as connection:
             width = self._check(connection)
+            if not width:
+                return [], np.zeros((0, 0), np.float32)
             rows = connection.execute(
                 "SELECT name, feature FROM faces JOIN people ON people.id = person ORDER BY faces.id"
             ).fetchall()
@@ -183,13 +189,18 @@ class PeopleGallery:
     def _check(self, connection, features=None):
         """Length of the features; makes the tables of a new gallery if it is given.
 
+        Without it, 0 for a file that is empty, as a kill during the first enrolment leaves it.
+
         Raises:
             ValueError: if it is another file, or of another network.
         """
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-        if features is not None and not tables and not application:
+        new = not tables and not application
+        if new and features is None:
+            return 0
+        if new:
             # One by one: executescript would end the transaction.
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
