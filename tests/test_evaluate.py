@@ -45,6 +45,7 @@ def world(tmp_path_factory):
         folder = root / "runs" / region / "stage0"
         folder.mkdir(parents=True)
         keras.Model(inputs, x).save(folder / "model.keras")
+        (folder / "metrics.json").write_text("{}")  # the stage is finished
         (root / "runs" / region / "experiment.json").write_text(json.dumps({"regions": vars(row)}))
         (root / "runs" / region / "held_out.txt").write_text("Person_01\nPerson_02\nPerson_05\n")
     rendered = pictures(16, 4)

@@ -2,7 +2,7 @@
 
 Images of one person resemble each other, and a person stands in many pairs, so pairs are not
 independent: what is drawn anew, with replacement, are people. The intervals are those of
-percentiles. With the ten folds of LFW they are narrow by about a tenth, as ten values cannot tell
+percentiles. With the ten folds of LFW they are narrow by about a tenth, as ten values say no
 more of their spread.
 """
 

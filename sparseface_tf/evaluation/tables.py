@@ -156,7 +156,7 @@ def _column(numbers):
 
 
 def _best(numbers):
-    """The best of some numbers as it is printed; None where there is nothing to tell apart."""
+    """The best of some numbers as it is printed; None where all are equal."""
     finite = [number for number in numbers if math.isfinite(number.value)]
     if len({formatted(number.value) for number in finite}) < 2:
         return None

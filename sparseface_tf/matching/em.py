@@ -47,7 +47,7 @@ class EM:
         self._target = np.square(contrasts).mean()
         if self._target == 0:
             raise ValueError(
-                "The images of every identity have equal features: nothing tells how images of "
+                "The images of every identity have equal features: nothing shows how images of "
                 "one identity vary."
             )
         self.shrinkage = _fraction(shrinkage, contrasts)
@@ -131,7 +131,7 @@ def _fraction(shrinkage, contrasts):
     """The fraction a, a float, that `JointBayesian`'s `shrinkage` asks for."""
     if shrinkage != "auto":
         return shrinkage
-    # One vector tells of one direction only; OAS comes to the same, with a warning.
+    # One vector shows one direction only; OAS comes to the same, with a warning.
     return 1.0 if len(contrasts) == 1 else float(oas(contrasts, assume_centered=True)[1])
 
 

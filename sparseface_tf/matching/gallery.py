@@ -112,12 +112,12 @@ class _Products:
     def __call__(self, start):
         """Array (probes, block or less) of the products with the gallery from `start` on."""
         vectors = self._gallery[start : start + self._block]
-        shape = len(self._probes), self._block
+        n, dtype = len(self._probes), self._probes.dtype
         if not hasattr(self._own, "scores"):
-            self._own.scores = np.empty(shape, self._probes.dtype)
+            self._own.scores = np.empty((n, self._block), dtype)
         # The last block may be smaller. A product goes straight into an array without gaps only.
         whole = len(vectors) == self._block
-        scores = self._own.scores if whole else np.empty((shape[0], len(vectors)), self._probes.dtype)
+        scores = self._own.scores if whole else np.empty((n, len(vectors)), dtype)
         return np.matmul(self._probes, vectors.T, out=scores)
 
 

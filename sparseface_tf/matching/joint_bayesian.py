@@ -35,11 +35,11 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     Args:
         n_components: what goes to scikit-learn's PCA in front: a number of components, or a
             fraction of variance below 1. None: no PCA.
-        max_iter: EM iterations at most. A `ConvergenceWarning` tells when they do not suffice.
+        max_iter: EM iterations at most. A `ConvergenceWarning` says so when they do not suffice.
         tol: EM stops when the mean log-likelihood of an image rises by less than this.
         shrinkage: fraction a of S_ε, from 0 to 1, that is (average variance within identities) ×
             identity matrix; 1 - a is the estimate. So directions in which images of one identity
-            hardly vary, or were too few to tell, are not taken for infinitely telling; S_μ is not
+            hardly vary, or were too few to show it, do not count without bound; S_μ is not
             touched. As an inverse Wishart prior on S_ε it is a part of what EM maximises. "auto"
             takes the fraction that is best in mean square for Gaussians (scikit-learn's OAS);
             it is never 0 with two or more features, so that collinear features, and more features
@@ -131,7 +131,7 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             )
         if counts.max() < 2:
             raise ValueError(
-                "No identity has two images, so nothing tells how images of one identity vary: "
+                "No identity has two images, so nothing shows how images of one identity vary: "
                 "give some identities two images or more."
             )
         return X, labels, counts

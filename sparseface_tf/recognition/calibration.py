@@ -66,7 +66,7 @@ class Calibration:
 
         Raises:
             ValueError: if there are too few pairs, scores that are not finite, or scores that do
-                not tell same from different.
+                not separate same from different.
         """
         all_scores, is_same = np.asarray(scores), np.asarray(same, bool)
         if not np.isfinite(all_scores).all():
@@ -165,7 +165,7 @@ class Calibration:
 
 
 def far_steps(impostors):
-    """Rates of false accepts that so many impostors can tell, ascending; powers of ten exactly."""
+    """Rates of false accepts that so many impostors can measure, ascending; powers of ten exactly."""
     lowest = LEAST / impostors
     steps = int(np.floor(STEPS * np.log10(HIGHEST / lowest) + 1e-9))
     # Rounded, so that 0.001 is 0.001.

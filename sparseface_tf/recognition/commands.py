@@ -56,7 +56,7 @@ class Recogniser:
                 raise ValueError(
                     f"'{given}' is no command: give verify A B, enroll NAME PHOTO…, identify "
                     "PHOTO…, gallery list, gallery remove NAME, or calibrate --data=DIR; --help "
-                    "tells more."
+                    "says more."
                 )
 
     @functools.cached_property

@@ -3,7 +3,7 @@
 A rollback journal, not a write-ahead log: at rest the gallery is one file that can be copied and
 read from where nothing can be written. A photograph is one transaction of a few kilobytes, so
 that readers wait for milliseconds at most, and a kill leaves the photographs before it. No
-photographs are kept, only what tells that one is there already: a hash of its file. What is removed
+photographs are kept, only what shows that one is there already: a hash of its file. What is removed
 is overwritten.
 """
 

@@ -27,7 +27,7 @@ class Recognition:
     )
     scorer: str = setting(
         scoring.COSINE,
-        "cosine, or joint_bayesian, which tells better, but whose thresholds suit photographs of "
+        "cosine, or joint_bayesian, which is more accurate, but whose thresholds suit photographs of "
         "the kind that it was learned from.",
     )
     far: float = setting(

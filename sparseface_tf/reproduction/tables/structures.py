@@ -71,5 +71,5 @@ class Structures(NetworkTable):
         return [
             "The dense networks that were re-trained are not the paper's: each goes on from dense "
             "with all of its weights, for as long as the network with as many sparse layers. They "
-            "tell what a sparse structure gives from what the longer training gives."
+            "separate what a sparse structure gives from what the longer training gives."
         ]
