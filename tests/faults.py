@@ -91,13 +91,14 @@ def _watch_files_of_tensorflow(patch, seen):
     patch.setattr(tf.io, "TFRecordWriter", writing)
 
 
-def states_of(root, copies, run):
+def states_of(root, copies, run, watch=watched):
     """What a kill at each moment of some work would leave, each different state once.
 
     Args:
         root: `pathlib.Path` of the folder that the work writes; it may not be there yet.
         copies: `pathlib.Path` of a folder for the copies.
         run: function that does the work.
+        watch: `watched`, or another that watches changes as it does.
 
     Returns:
         List of (`Change` that the kill came before, `pathlib.Path` of a copy).
@@ -115,13 +116,13 @@ def states_of(root, copies, run):
                 copy.mkdir(parents=True)
             states.append((change, copy))
 
-    with watched(root, note):
+    with watch(root, note):
         run()
     return states
 
 
 @contextlib.contextmanager
-def failing(root, number=0):
+def failing(root, number=0, watch=watched):
     """The change of that number below a folder, and all after it, fail as on a full disk."""
     left = [number]
 
@@ -130,7 +131,7 @@ def failing(root, number=0):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(change))
         left[0] -= 1
 
-    with watched(root, fail):
+    with watch(root, fail):
         yield
 
 

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.faces.alignment import TEMPLATE
-from pipelines.faces.landmarks import LANDMARKS
 from pipelines.faces.cropping import crop_region, crop_regions
+from pipelines.faces.landmarks import LANDMARKS
 from pipelines.faces.regions import TABLE, WHOLE_FACE, Region, read_regions
 
 REGIONS = read_regions()
