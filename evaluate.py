@@ -20,7 +20,7 @@ define_flags(Evaluation)
 def main(argv):
     logging.set_verbosity(logging.INFO)
     with one_line_errors(ValueError, OSError):
-        check_arguments(argv)
+        check_arguments(argv[1:])
         evaluator = Evaluator(from_flags(Evaluation))
         evaluator.prepare()
         evaluator.run()

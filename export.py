@@ -21,7 +21,7 @@ define_flags(Export)
 def main(argv):
     logging.set_verbosity(logging.INFO)
     with one_line_errors(ValueError, OSError, interrupted="nothing was written."):
-        check_arguments(argv)
+        check_arguments(argv[1:])
         export = from_flags(Export)
         export.check()
         exporter = open_exporter(export)

@@ -39,7 +39,7 @@ def parse(argv):
 def main(argv):
     logging.set_verbosity(logging.INFO)
     with one_line_errors(ValueError, OSError):
-        check_arguments(argv)
+        check_arguments(argv[1:])
         reproducer = Reproducer(from_flags(Reproduction), from_flags(Experiment))
         reproducer.prepare()
     # An image that has gone, a disk that is full.

@@ -124,7 +124,7 @@ def peak_memory(folder):
 def print_peak(folder):
     """Trains a small network as train.py does, with a sparse stage, and prints what it took."""
     with tempfile.TemporaryDirectory() as output:
-        experiment = Experiment(
+        experiment = Experiment.of(
             data=folder,
             output=output,
             study=True,
@@ -137,9 +137,9 @@ def print_peak(folder):
             held_out_pairs=200,
             correlation_images=200,
         )
-        stages = Stages(experiment)
-        stages.prepare()
-        stages.run()
+        with Stages(experiment) as stages:
+            stages.prepare()
+            stages.run()
     print(own_peak_memory())
 
 

@@ -60,7 +60,7 @@ def accuracy(policy, seed):
     keras.backend.clear_session()
     with tempfile.TemporaryDirectory() as folder:
         stages = Stages(
-            Experiment(
+            Experiment.of(
                 study=True,
                 width=48,
                 width_multiplier=0.25,
@@ -72,8 +72,9 @@ def accuracy(policy, seed):
                 output=os.path.join(folder, "run"),
             )
         )
-        stages.prepare()
-        stages.run()
+        with stages:
+            stages.prepare()
+            stages.run()
         metrics = read_json(os.path.join(folder, "run", "stage0", "metrics.json"))
     return metrics["verification"]["held_out"]["accuracy"]
 

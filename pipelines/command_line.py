@@ -2,12 +2,10 @@
 
 import contextlib
 import dataclasses
+import shlex
 import sys
 
-from absl import flags, logging
-
-# So that --help of a program shows the settings as its own.
-flags.disclaim_key_flags()
+from absl import app, flags, logging
 
 _DEFINE = {
     bool: flags.DEFINE_bool,
@@ -17,55 +15,116 @@ _DEFINE = {
 }
 
 
-def setting(default, text, repeated=False):
+def setting(default, text, repeated=False, flag="", key=False):
     """A field of a dataclass of settings.
 
     Args:
-        default: its value if nothing is given; lists are copied.
+        default: its value if nothing is given, a bool, int, float, str or list of str; lists are
+            copied.
         text: its help.
         repeated: for a list, whether the flag is given once for each entry, not with commas.
+        flag: name of its flag. Default: the field's.
+        key: whether --help shows it where only some settings are shown, see `define_flags`.
     """
-    metadata = {"help": text, "repeated": repeated}
+    metadata = {"help": text, "repeated": repeated, "flag": flag, "key": key}
     if isinstance(default, (list, tuple)):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def define_flags(settings, values=flags.FLAGS, without=()):
+def define_flags(settings, values=flags.FLAGS, without=(), section=""):
     """Defines a flag for every field of a dataclass whose fields were made by `setting`.
 
+    A field may also be a dataclass of settings itself, a group. Groups do not show in the names of
+    flags; each is a section of --helpfull, which its class names.
+
+    --help shows the settings marked `key`; where none is, all of a dataclass that is no section.
+
     Args:
-        settings: the dataclass.
+        settings: the dataclass; without arguments it gives the defaults.
         values: `absl.flags.FlagValues` that the flags belong to.
-        without: names of fields that get none.
+        without: names of flags that are left out.
+        section: where --helpfull shows the fields that are no groups. Default: the program itself,
+            or the class' name if some are marked `key`.
+
+    Raises:
+        absl.flags.DuplicateFlagError: if two settings have one flag.
     """
-    defaults = settings()
-    for field in dataclasses.fields(settings):
-        if field.name in without:
+    if not section and any(field.metadata.get("key") for field in dataclasses.fields(settings)):
+        section = settings.__name__
+    for field, default in _fields(settings):
+        if dataclasses.is_dataclass(default):
+            define_flags(type(default), values, without, section=type(default).__name__)
             continue
-        default, text = getattr(defaults, field.name), field.metadata["help"]
+        name = _flag(field)
+        if name in without:
+            continue
+        arguments = (name, default, field.metadata["help"])
+        where = {"flag_values": values, "module_name": section or sys.argv[0]}
         if field.metadata["repeated"]:
-            flags.DEFINE_multi_string(field.name, default, text, flag_values=values)
+            flags.DEFINE_multi_string(*arguments, **where)
         elif isinstance(default, list):
-            flags.DEFINE_list(field.name, default, text, flag_values=values)
+            flags.DEFINE_list(*arguments, **where)
         else:
-            _DEFINE[type(default)](field.name, default, text, flag_values=values)
+            _DEFINE[type(default)](*arguments, **where)
+        if section and field.metadata["key"]:
+            values.register_key_flag_for_module(sys.argv[0], values[name])
 
 
 def from_flags(settings, values=flags.FLAGS):
     """The settings that parsed flags give, defaults where there is no flag; see `define_flags`."""
-    names = [field.name for field in dataclasses.fields(settings) if field.name in values]
-    return settings(**{name: values[name].value for name in names})
+    given = {}
+    for field, default in _fields(settings):
+        if dataclasses.is_dataclass(default):
+            given[field.name] = from_flags(type(default), values)
+        elif _flag(field) in values:
+            given[field.name] = values[_flag(field)].value
+    return settings(**given)
 
 
-def check_arguments(argv):
-    """Refuses arguments that are no flags.
+def _fields(settings):
+    """Pairs of a field of a dataclass and its default."""
+    defaults = settings()
+    return [(field, getattr(defaults, field.name)) for field in dataclasses.fields(settings)]
+
+
+def _flag(field):
+    return field.metadata["flag"] or field.name
+
+
+def run(program, text, parse=app.parse_flags_with_usage):
+    """Parses the command line and runs a program, whose flags have been defined.
+
+    Args:
+        program: function of the words that are no flags, a list.
+        text: what --help begins with.
+        parse: function of the command line, see `absl.app.run`.
+    """
+    sys.modules["__main__"].__doc__ = text  # where absl takes it from
+    app.run(lambda argv: program(argv[1:]), flags_parser=parse)
+
+
+def check_arguments(words):
+    """Refuses words that are no flags.
 
     Raises:
         ValueError: for the first one.
     """
-    if len(argv) > 1:
-        raise ValueError(f"Unknown argument '{argv[1]}': flags begin with --.")
+    if words:
+        raise ValueError(f"Unknown argument '{words[0]}': flags begin with --.")
+
+
+def typed_command():
+    """The command line that runs, as one would type it."""
+    program = sys.argv[0]
+    start = f"python {shlex.quote(program)}" if program.endswith(".py") else program
+    return f"{start} {shlex.join(sys.argv[1:])}".rstrip()
+
+
+def first_line(error):
+    """What an error says first: its first line that is not blank, or else its class' name."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
 
 
 @contextlib.contextmanager
@@ -81,6 +140,6 @@ def one_line_errors(*kinds, end="", interrupted="the same command goes on from w
         yield
     except kinds as error:
         logging.debug("Raised here:", exc_info=True)
-        sys.exit(f"error: {str(error).splitlines()[0]}{end}")
+        sys.exit(f"error: {first_line(error)}{end}")
     except KeyboardInterrupt:
         sys.exit(f"Interrupted; {interrupted}")

@@ -128,7 +128,7 @@ def stopped(folder, accuracies, steps=100, start=0, position=None):
         return next(accuracies)
 
     stop = EarlyStoppingCallback(accuracy, folder / "best.npz", 2, 3, start, position)
-    save = CheckpointCallback(folder / "checkpoint.npz", 2, start, position=stop.position)
+    save = CheckpointCallback(folder / "checkpoint.npz", 2, start, stopping=stop)
     model.fit(
         np.tile(IMAGES, (100, 1, 1, 1)),
         np.tile(TARGETS, (100, 1)),
@@ -156,7 +156,9 @@ def test_an_interrupted_wait_goes_on(tmp_path):
     stop, model, kernels = stopped(tmp_path, [0.65, 0.6, 0.9], start=6, position=position)
     assert stop.step == 10 and len(kernels) == 2
     stop.restore(model)
-    with np.load(tmp_path / "best.npz") as saved:
+    # Weights that were best once are gone.
+    assert [path.name for path in tmp_path.glob("best*")] == ["best_4.npz"]
+    with np.load(tmp_path / "best_4.npz") as saved:
         kernel = next(saved[name] for name in saved.files if name.endswith("f/kernel"))
     assert np.array_equal(np.asarray(model.get_layer("f").kernel), kernel)
     # A run that was killed when it was done does not begin again.

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from programs import killed, program, same_arrays
+from run_folders import claim
 
 from pipelines.sources.subset import split_images
 from pipelines.sources.synthetic import SyntheticFaces
@@ -113,7 +114,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
     arguments = [argument for argument in TINY if argument != "--sparsify=1/8-f"]
     arguments.append(f"--output={tmp_path}")
     # In the middle of the stage that trains what is left of the channels.
-    killed("train.py", *arguments, when=tmp_path / "stage1" / "checkpoint.npz")
+    killed("train.py", *arguments, when=tmp_path / "stage1.training" / "checkpoint.npz")
     code, output = train(*arguments)
     assert code == 0, output
     for number in range(2):
@@ -121,7 +122,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
 
 
 def experiment(**kwargs):
-    return Experiment(**{"steps": 10, "retrain_steps": 5, **kwargs})
+    return Experiment.of(**{"steps": 10, "retrain_steps": 5, **kwargs})
 
 
 @pytest.mark.parametrize(
@@ -144,8 +145,8 @@ def experiment(**kwargs):
         (dict(network="vgg16", sparsify=["channels"], levels=["1", "0"]), "with 1 among them"),
         (dict(network="vgg16", sparsify=["channels"], from_scratch=True), "masks only"),
         (dict(network="vgg16", sparsify=["channels"], block=4), "--channel_multiple"),
-        (dict(network="vgg16", lambda_m=-1.0), "--lambda_m must be >= 0"),
-        (dict(patience=-1), "--patience must be >= 0"),
+        (dict(network="vgg16", lambda_m=-1.0), "--lambda_m must be at least 0"),
+        (dict(patience=-1), "--patience must be at least 0"),
         (dict(patience=1, sparsify=["1/2-f:brp"]), "--patience goes back"),
         (dict(centre_rate=1.5), "--centre_rate must be in"),
         (dict(held_out_images=1.0), "--held_out_images must be in"),
@@ -161,24 +162,26 @@ def test_nonsense_is_refused_in_one_line(settings, message):
 def test_stages_of_channels_are_read():
     read = experiment(network="vgg16", sparsify=["channels", "1/2-conv5_3"])
     read.check()
-    assert read.stages()[0] == ("channels", None)
-    assert [criterion.name for criterion in read.criteria()] == ["gamma", "correlation"]
+    pruned, sparse = read.stages()[1:]
+    assert (pruned.layer, pruned.density, pruned.masked) == ("channels", None, False)
+    assert (pruned.criterion.name, sparse.criterion.name) == ("gamma", "correlation")
     read = experiment(network="vgg16", sparsify=["1/4-channels:norm"])
-    assert [float(share) for _, share in read.stages()] == [0.25]
-    assert [criterion.name for criterion in read.criteria()] == ["norm"]
-    assert experiment(levels=["0.5", "1", "0.75"]).widths() == [1, 0.75, 0.5]
+    dense, pruned = read.stages()
+    assert (float(pruned.density), pruned.criterion.name) == (0.25, "norm")
+    read = experiment(network="vgg16", sparsify=["channels"], levels=["0.5", "1", "0.75"])
+    assert [stage.widths for stage in read.stages()] == [(1,), (1, 0.75, 0.5)]
 
 
 def test_a_run_from_before_a_setting_is_one_with_its_default(tmp_path):
     run = experiment(output=str(tmp_path / "run"))
-    run.claim()
+    claim(run)
     path = tmp_path / "run" / "experiment.json"
     old = json.loads(path.read_text())
     del old["lambda_s"]
     path.write_text(json.dumps(old))
-    run.claim()
+    claim(run)
     with pytest.raises(ValueError, match=r"--lambda_s was 0\.0, is 0\.5"):
-        experiment(output=str(tmp_path / "run"), lambda_s=0.5).claim()
+        claim(experiment(output=str(tmp_path / "run"), lambda_s=0.5))
 
 
 def test_held_out_images_are_of_training_people():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from run_folders import claim
 
 from sparseface_tf.criteria import Criterion
 from sparseface_tf.sparsify import load_masks
@@ -67,24 +68,26 @@ def test_a_stage_of_each_kind(tmp_path):
     # The file of criteria is a setting as well.
     saved = json.loads((tmp_path / "run" / "experiment.json").read_text())
     changes = {"regions": "", "criteria_file": str(mine), "output": str(tmp_path / "run")}
-    same = Experiment(**{**saved, **changes})
-    same.claim()
+    same = Experiment.of(**{**saved, **changes})
+    claim(same)
     mine.write_text(MINE + "\n# changed\n")
     with pytest.raises(ValueError, match=r"other settings \(--criteria_file was"):
-        same.claim()
+        claim(same)
 
 
 def experiment(**kwargs):
-    return Experiment(**{"steps": 1, "retrain_steps": 1, **kwargs})
+    return Experiment.of(**{"steps": 1, "retrain_steps": 1, **kwargs})
 
 
 def test_each_stage_has_its_criterion():
     chosen = experiment(
         sparsify=["1/256-f", "1/128-5b:correlation,lam=1", "1/2-4b:obd"], lam=0.5
-    ).criteria()
+    )
+    chosen = [stage.criterion for stage in chosen.stages()[1:]]
     assert [criterion.name for criterion in chosen] == ["correlation", "correlation", "obd"]
     assert [criterion.lam for criterion in chosen[:2]] == [0.5, 1.0]
-    chosen = experiment(sparsify=["1/256-f", "1/128-5b:correlation"], criterion="random").criteria()
+    chosen = experiment(sparsify=["1/256-f", "1/128-5b:correlation"], criterion="random")
+    chosen = [stage.criterion for stage in chosen.stages()[1:]]
     assert [criterion.name for criterion in chosen] == ["random", "correlation"]
 
 
@@ -111,6 +114,6 @@ def test_a_file_of_criteria_is_read(tmp_path):
     try:
         chosen = experiment(sparsify=["1/2-f:last_of_test"], criteria_file=str(path))
         chosen.check()
-        assert chosen.criteria()[0].name == "last_of_test"
+        assert chosen.stages()[1].criterion.name == "last_of_test"
     finally:
         Criterion.named.pop("last_of_test", None)

@@ -48,7 +48,7 @@ def test_flag_files_make_sense(parse, path):
         for run in runs:
             run.check()
         if len(runs) == 1:
-            assert pathlib.Path(experiment.output).name == pathlib.Path(path).stem
+            assert pathlib.Path(experiment.run.output).name == pathlib.Path(path).stem
     text = (ROOT / path).read_text()
     assert text.startswith("# ")
 
@@ -59,38 +59,40 @@ def test_evaluations_are_of_what_is_trained(parse, path):
     evaluation = parse(path, Evaluation)
     evaluation.data = evaluation.train_data = "given"
     evaluation.check()
-    stages = len(training.stages()) + 1
+    stages = len(training.stages())
     patterns = [text.partition("=")[2] for text in evaluation.models]
-    assert patterns == [f"{training.output}/*/stage{stage}" for stage in range(stages)]
+    assert patterns == [f"{training.run.output}/*/stage{stage}" for stage in range(stages)]
     assert (ROOT / path).read_text().startswith("# ")
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_rows_of_the_paper(parse, row):
     experiment = parse(f"flags/paper/{row}.cfg")
-    assert experiment.stages() == [(layer, fractions.Fraction(1, s)) for layer, s in ROWS[row]]
-    assert experiment.stage_steps(0, 290_000) == 150_000
-    assert experiment.stage_steps(1, 290_000) == 70_000
-    assert round(150_000 * (1 - experiment.finetune)) == 140_000
-    assert round(70_000 * (1 - experiment.retrain_finetune)) == 60_000
-    assert experiment.learning_rate == 0.01 and not experiment.retrain_learning_rate
-    assert experiment.pairs == 64 and experiment.lam == 0.75
-    assert (experiment.dropout_5b, experiment.dropout_f) == (0.3, 0.5)
+    stages = [(stage.layer, stage.density) for stage in experiment.stages()[1:]]
+    assert stages == [(layer, fractions.Fraction(1, s)) for layer, s in ROWS[row]]
+    schedule, network = experiment.schedule, experiment.network
+    assert schedule.length(290_000, retrains=False) == 150_000
+    assert schedule.length(290_000, retrains=True) == 70_000
+    assert round(150_000 * (1 - schedule.finetune)) == 140_000
+    assert round(70_000 * (1 - schedule.retrain_finetune)) == 60_000
+    assert schedule.learning_rate == 0.01 and not schedule.retrain_learning_rate
+    assert schedule.pairs == 64 and experiment.sparsity.lam == 0.75
+    assert (network.dropout_5b, network.dropout_f) == (0.3, 0.5)
 
 
 def test_stages_build_on_one_another(parse):
     for number, stages in enumerate([[], ["1/256-f"], ["1/256-f", "1/128-5b"]]):
-        assert parse(f"flags/stage{number}.cfg").sparsify == stages
-    assert parse("flags/stage3.cfg").sparsify == ["1/256-f", "1/128-5b", "1/2-4b"]
+        assert parse(f"flags/stage{number}.cfg").sparsity.sparsify == stages
+    assert parse("flags/stage3.cfg").sparsity.sparsify == ["1/256-f", "1/128-5b", "1/2-4b"]
 
 
 def test_every_region_has_its_flag_file(parse):
     names = list(read_regions())
     everything = parse("flags/regions/all.cfg").runs()
-    assert [run.region for run in everything] == names
+    assert [run.data.region for run in everything] == names
     for run in everything:
-        alone = parse(f"flags/regions/{run.region}.cfg")
+        alone = parse(f"flags/regions/{run.data.region}.cfg")
         # The folder too: a region trained alone is not trained again among all.
         assert alone == run
-        assert alone.region_of_face().name == run.region
+        assert alone.region().name == run.data.region
     assert len(FILES) - len([path for path in FILES if "/regions/" not in path]) == len(names) + 1

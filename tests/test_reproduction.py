@@ -41,7 +41,7 @@ PAIRS = 200
 
 
 def reproducer(folder, tables, **options):
-    settings = Experiment(output=str(folder), study=True, width=48, steps=8, retrain_steps=6)
+    settings = Experiment.of(output=str(folder), study=True, width=48, steps=8, retrain_steps=6)
     return Reproducer(Reproduction(table=tables, **options), settings)
 
 
@@ -54,9 +54,10 @@ def test_a_chain_names_its_folder_and_knows_what_it_goes_on_from():
     assert chain.title == "1/256-f 1/128-5b:obd,draws=2, from scratch"
     assert chain.ends() == [Chain(), F, chain]
     assert Chain(network="deepid2plus").name == "deepid2plus+dense"
-    experiment = Chain(network="deepid2plus").experiment(Experiment(study=True, steps=1), 3, "x")
+    experiment = Chain(network="deepid2plus").experiment(Experiment.of(study=True, steps=1), 3, "x")
     experiment.check()
-    assert (experiment.seed, experiment.network, experiment.output) == (3, "deepid2plus", "x")
+    assert (experiment.run.seed, experiment.run.output) == (3, "x")
+    assert experiment.network.name == "deepid2plus"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_rows_can_be_added_and_left_out(tmp_path):
     ],
 )
 def test_nonsense_is_refused_in_one_line(options, message, tmp_path):
-    one = Reproducer(Reproduction(**options), Experiment(output=str(tmp_path), steps=1))
+    one = Reproducer(Reproduction(**options), Experiment.of(output=str(tmp_path), steps=1))
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         one.prepare()
     assert "\n" not in str(error.value)
@@ -300,10 +301,10 @@ def made_run(folder, chain, seed, accuracy, **changed):
     """A finished run as Stages leaves it, as far as tables look at it."""
     runs = Runs(folder, range(9))
     settings = chain.experiment(
-        Experiment(study=True, width=48, steps=8, retrain_steps=6), seed, runs.of(chain, seed)
+        Experiment.of(study=True, width=48, steps=8, retrain_steps=6), seed, runs.of(chain, seed)
     )
     write_json(
-        os.path.join(*_made(settings.output), "experiment.json"), settings.description() | changed
+        os.path.join(*_made(settings.run.output), "experiment.json"), settings.description() | changed
     )
     stage = runs.stage(chain, seed)
     pairs = decisions(100 * seed + int(1e4 * accuracy), accuracy)
@@ -514,7 +515,7 @@ def test_ijba_of_the_dense_and_the_sparse_network(tmp_path, monkeypatch):
     one = reproducer(tmp_path / "runs", ["9"], seeds=1, train=False, **options)
     one.prepare()
     table = one.tables[0]
-    table.measure(one.runs, 0, Experiment(data=str(tmp_path / "train")))
+    table.measure(one.runs, 0, Experiment.of(data=str(tmp_path / "train")))
     report = json.loads((tmp_path / "runs/seed0/ijba/report.json").read_text())
     one.run()
     rows = {tuple(row[:2]): row[2:] for row in cells((tmp_path / "runs/table9.md").read_text())}
@@ -530,7 +531,7 @@ def test_ijba_of_the_dense_and_the_sparse_network(tmp_path, monkeypatch):
 
 def test_the_posters_table(tmp_path):
     dense = ("vgg16", "mobilenet", "squeezenet", "mobilefacenet")
-    settings = Experiment(study=True, steps=8, retrain_steps=6, held_out_images=0.1)
+    settings = Experiment.of(study=True, steps=8, retrain_steps=6, held_out_images=0.1)
     for chain in Reproduction(table=["poster"]).tables()[0].chains():
         for end in chain.ends():
             end.experiment(settings, 0, "x").check()
@@ -600,20 +601,20 @@ def test_the_posters_table(tmp_path):
 
 
 def test_the_posters_networks_are_trained_alike():
-    settings = Experiment(steps=8, retrain_steps=6, width_multiplier=0.5, held_out_images=0.0)
+    settings = Experiment.of(steps=8, retrain_steps=6, width_multiplier=0.5, held_out_images=0.0)
     chains = Reproduction(table=["poster"]).tables()[0].chains()
     found = {one.network: one.experiment(settings, 0, "x") for one in chains}
     # Images to classify are held out of all of them.
-    assert {one.held_out_images for one in found.values()} == {0.2}
-    assert {name for name, one in found.items() if one.prioritise} == {"vgg16_prioritised"}
-    assert {name for name, one in found.items() if one.lambda_s} == {
+    assert {one.data.held_out_images for one in found.values()} == {0.2}
+    assert {name for name, one in found.items() if one.channels.prioritise} == {"vgg16_prioritised"}
+    assert {name for name, one in found.items() if one.channels.lambda_s} == {
         *("vgg16_prioritised", "vgg16_slimming")
     }
     # Half of the channels is trained at that width only.
-    widths = {one.stages: one.experiment(settings, 0, "x").widths() for one in chains}
+    widths = {one.stages: one.experiment(settings, 0, "x").channels.widths() for one in chains}
     assert widths.pop(("channels",)) == [1, 0.75, 0.5, 0.25]
     assert all(one == [1] for one in widths.values())
-    assert found["mobilenet"].width_multiplier == 1 and found["vgg16"].width_multiplier == 0.5
+    assert found["mobilenet"].network.width == 1 and found["vgg16"].network.width == 0.5
 
 
 # === One run to the end ===
@@ -641,12 +642,12 @@ def test_a_killed_reproduction_goes_on_and_shares_what_is_trained(tmp_path):
     process.wait()
     assert not (dense / "stage0" / "metrics.json").exists()
     # A kill while the next run's folder is made leaves this.
-    half = sparse.with_name(".1_256-f.partial") / "stage0"
+    half = sparse.with_name(".1_256-f.0123abcd.partial") / "stage0"
     half.mkdir(parents=True)
     (half / "metrics.json").write_text("{")
 
     saved = json.loads((dense / "experiment.json").read_text())
-    settings = Experiment(**{**saved, "regions": "", "output": str(tmp_path / "out")})
+    settings = Experiment.of(**{**saved, "regions": "", "output": str(tmp_path / "out")})
     one = Reproducer(Reproduction(table=["6"], seeds=1, scale="smoke"), settings)
     one.prepare()
     one.run()

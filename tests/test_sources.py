@@ -11,6 +11,7 @@ import pytest
 import sklearn.datasets
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from run_folders import claim
 
 from pipelines.batches.pairs_file import read_pairs
 from pipelines.faces.alignment import similarity, template
@@ -303,13 +304,16 @@ def test_a_run_tests_on_lfw_with_its_own_pairs(lfw_home, tmp_path):
             path.with_name(name).write_bytes(tf.io.encode_jpeg(other).numpy())
     excluded = "Ann_A/Ann_A_0002.jpg"
     (tmp_path / "exclude.txt").write_text(f"{excluded}\n")
-    settings = Experiment(
+    settings = Experiment.of(
         data="lfw", test_data="lfw", exclude=str(tmp_path / "exclude.txt"), steps=1, pairs=2,
         held_out=2, held_out_pairs=20, output=str(tmp_path / "run"),
     )  # fmt: skip
     settings.check()
-    settings.claim()
-    data = RunData(settings, {})
+    claim(settings)
+    data = RunData(
+        settings.data, region=settings.region(), augmentation=settings.augmentation.made(),
+        pairs=2, seed=0, output=settings.run.output,
+    )  # fmt: skip
     data.open()
     data.check()
     test, pairs, same, folds = data.tests["test"]

@@ -320,10 +320,10 @@ def test_the_criterion():
     with pytest.raises(ValueError, match="must be 'magnitude' or '2:4', got '1:2'"):
         criterion("tfmot,pattern=1:2").check()
     with pytest.raises(ValueError, match=r"--sparsify=1/4-f:tfmot,pattern=2:4: .* 1/2 of a layer"):
-        Experiment(steps=1, retrain_steps=1, sparsify=["1/4-f:tfmot,pattern=2:4"]).check()
+        Experiment.of(steps=1, retrain_steps=1, sparsify=["1/4-f:tfmot,pattern=2:4"]).check()
 
 
 def test_the_criterion_without_the_package(monkeypatch):
     monkeypatch.setattr(tfmot.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="--criterion=tfmot: .* is not installed: pip install"):
-        Experiment(steps=1, retrain_steps=1, sparsify=["1/4-f"], criterion="tfmot").check()
+        Experiment.of(steps=1, retrain_steps=1, sparsify=["1/4-f"], criterion="tfmot").check()

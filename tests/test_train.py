@@ -87,8 +87,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
     # Two stages suffice: those of the whole run know nothing of the later ones.
     arguments = ["--flagfile=flags/stage1.cfg", *TINY, f"--output={tmp_path}"]
     # In the middle of a re-training: a mask is assigned, momentum and random states are under way.
-    killed("train.py", *arguments, when=tmp_path / "stage1" / "checkpoint.npz")
-    assert not (tmp_path / "stage1" / "metrics.json").exists()
+    killed("train.py", *arguments, when=tmp_path / "stage1.training" / "checkpoint.npz")
+    assert not (tmp_path / "stage1").exists()
     code, output = train(*arguments)
     assert code == 0, output
     for number in range(2):
@@ -128,14 +128,14 @@ def test_bad_input_is_told_in_one_line_before_training(settings, message, tmp_pa
         **settings,
     }
     with pytest.raises((ValueError, OSError), match=message) as error:
-        Stages(Experiment(**settings)).prepare()
+        Stages(Experiment.of(**settings)).prepare()
     assert "\n" not in str(error.value)
     assert not list(tmp_path.glob("run/stage*"))
 
 
 def test_a_full_disk_is_told_before_training(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
-    experiment = Experiment(
+    experiment = Experiment.of(
         study=True, width=48, width_multiplier=0.125, identities=8,
         images_per_identity=4, held_out=3, held_out_pairs=40, steps=1, output=str(tmp_path),
     )  # fmt: skip

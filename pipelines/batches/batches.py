@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.batches.pairs import Groups, PairSampler
+from pipelines.batches.windows import windows_of
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.regions import WHOLE_FACE, crop_region, crop_regions
 from pipelines.records.reading import decode
-from pipelines.batches.windows import windows_of
 
 # Batches that are made at a time.
 AHEAD = 4

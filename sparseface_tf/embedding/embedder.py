@@ -2,11 +2,9 @@
 
 import contextlib
 import dataclasses
-import glob
 import hashlib
 import json
 import os
-import re
 
 import keras
 
@@ -16,7 +14,7 @@ from pipelines.files import read_json
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
 from sparseface_tf.embedding import saved_model
 from sparseface_tf.embedding.litert import METADATA, LiteRTNetwork
-from sparseface_tf.runs import HELD_OUT, MODEL, SETTINGS, run_of
+from sparseface_tf.runs import HELD_OUT, MODEL, SETTINGS, RunFolder, run_of, unfinished_stage
 
 TFLITE = "model.tflite"
 
@@ -86,6 +84,8 @@ def open_embedder(path, region="", regions=""):
 def find_model(path):
     """Path of the model's file, see `open_embedder`."""
     path = os.fspath(path)
+    if unfinished_stage(path):
+        raise FileNotFoundError(f"The stage {path} is not finished: wait until it is.")
     if os.path.isfile(path):
         return path
     for name in (MODEL, TFLITE):
@@ -94,9 +94,11 @@ def find_model(path):
     version = saved_model.find_version(path)
     if version:
         return version
-    stages = glob.glob(os.path.join(glob.escape(path), "stage*", MODEL))
-    if stages:
-        return max(stages, key=lambda name: int(re.search(r"stage(\d+)", name[len(path) :])[1]))
+    run = RunFolder(path)
+    if run.last_finished() is not None:
+        return run.stage(run.last_finished(), MODEL)
+    if run.exists():
+        raise FileNotFoundError(f"No stage of the run {path} is finished: wait until one is.")
     raise FileNotFoundError(
         f"No model {path}: give a .keras or .tflite file, a SavedModel, a stage's folder or a "
         "run's folder."

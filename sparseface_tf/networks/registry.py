@@ -17,12 +17,12 @@ class Network(typing.NamedTuple):
 
     Attributes:
         layers: names of the layers whose weights can be dropped, from the input up.
-        width: width of its input in pixels, for regions of any shape.
+        input_width: width of its input in pixels, for regions of any shape.
         normalization: whether it has batch normalisations: "always", "never", or as "asked".
     """
 
     layers: tuple
-    width: int
+    input_width: int
     normalization: str
 
 

@@ -96,11 +96,11 @@ class Chain:
         if self.stages[-1:] == (POSTER_STAGE,):
             changed["levels"] = list(LEVELS)
         if self.network in CLASSIFIERS:
-            changed["held_out_images"] = settings.held_out_images or HELD_OUT_IMAGES
+            changed["held_out_images"] = settings.data.held_out_images or HELD_OUT_IMAGES
         if not self._own_criteria():
             # Else a run would not be found again once a file of criteria is given.
             changed["criteria_file"] = ""
-        return dataclasses.replace(settings, **changed, seed=seed, output=output)
+        return settings.changed(**changed, seed=seed, output=output)
 
     def _own_criteria(self):
         """Whether one of its criteria is from a user's file."""

@@ -16,6 +16,7 @@ from sparseface_tf.reproduction.report import Report
 from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables import TABLES
+from sparseface_tf.runs.lock import only_process
 from sparseface_tf.training.structure import CHANNELS
 
 # Settings of an `Experiment` that the rows of a table choose.
@@ -95,7 +96,7 @@ class Reproducer:
 
     def __init__(self, reproduction, settings):
         self.reproduction, self.settings = reproduction, settings
-        self.runs = Runs(settings.output, range(reproduction.seeds))
+        self.runs = Runs(settings.run.output, range(reproduction.seeds))
 
     def prepare(self):
         """Checks all settings, and those of the runs that are there.
@@ -103,8 +104,8 @@ class Reproducer:
         Raises:
             ValueError, OSError: with one line that says what to change.
         """
-        if self.settings.criteria_file:
-            load_criteria(self.settings.criteria_file)
+        if self.settings.sparsity.criteria_file:
+            load_criteria(self.settings.sparsity.criteria_file)
             mine = [name for name in own_criteria() if name not in self.reproduction.criteria]
             self.reproduction.criteria = [*self.reproduction.criteria, *mine]
         self.reproduction.check()
@@ -114,9 +115,9 @@ class Reproducer:
         if self.reproduction.train:
             if len(self.settings.runs()) > 1:
                 raise ValueError(
-                    f"--region={self.settings.region}: the tables are of one region; give one."
+                    f"--region={self.settings.data.region}: the tables are of one region; give one."
                 )
-            if self.settings.lam != 0.75:
+            if self.settings.sparsity.lam != 0.75:
                 raise ValueError("--lam: the tables have 0.75, and Table 5 also 0.5 and 1.")
             self.settings.check()
             for seed in self.runs.seeds:
@@ -130,11 +131,13 @@ class Reproducer:
         Raises:
             ValueError, OSError: with one line that says what to change.
         """
-        print(self._plan())
-        if self.reproduction.train:
-            self._train()
-        for text in self._write():
-            print(text)
+        os.makedirs(self.runs.folder, exist_ok=True)
+        with only_process(self.runs.folder):
+            print(self._plan())
+            if self.reproduction.train:
+                self._train()
+            for text in self._write():
+                print(text)
         print(f"The tables, with plots, are in {self.runs.folder}.")
 
     def _plan(self):
@@ -150,8 +153,7 @@ class Reproducer:
             return "finished"
         if not self.reproduction.train:
             return "missing"
-        begun = os.path.exists(self.runs.stage(chain, seed, "checkpoint.npz"))
-        return "to be finished" if begun else "to be trained"
+        return "to be finished" if self.runs.begun(chain, seed) else "to be trained"
 
     def _train(self):
         """Trains all networks of the first seed, writes the tables, then goes on to the next."""

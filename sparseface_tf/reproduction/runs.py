@@ -1,14 +1,15 @@
 """The runs of all chains and seeds: where they lie, what is finished, and training the rest."""
 
+import contextlib
 import json
 import os
 import shutil
 
 import numpy as np
 
-from pipelines.files import read_json, write_json
+from pipelines.files import remove_partial, write_folder, write_json
 from sparseface_tf.reproduction.chains import OWN
-from sparseface_tf.runs import SETTINGS, scores_file
+from sparseface_tf.runs.folder import HISTORY, MASKS, SETTINGS, RunFolder, scores_file
 from sparseface_tf.sparsify.packing import load_masks
 from sparseface_tf.training.session import own_session
 from sparseface_tf.training.stages import Stages
@@ -30,16 +31,24 @@ class Runs:
         self._opened = {}
 
     def of(self, chain, seed):
-        """Folder of a run."""
+        """Path of a run's folder."""
         return os.path.join(self.folder, f"seed{seed}", chain.name)
+
+    def folder_of(self, chain, seed):
+        """`RunFolder` of a run."""
+        return RunFolder(self.of(chain, seed))
 
     def stage(self, chain, seed, *names):
         """Folder of the last stage of a chain, or a file in it."""
-        return os.path.join(self.of(chain, seed), f"stage{len(chain.stages)}", *names)
+        return self.folder_of(chain, seed).stage(len(chain.stages), *names)
 
     def finished(self, chain, seed):
         """Whether the network at a chain's end is there."""
-        return os.path.exists(self.stage(chain, seed, "metrics.json"))
+        return self.folder_of(chain, seed).finished(len(chain.stages))
+
+    def begun(self, chain, seed):
+        """Whether the training of the network at a chain's end has left something to go on from."""
+        return self.folder_of(chain, seed).begun(len(chain.stages))
 
     def seeds_of(self, chain):
         """The seeds, of those asked for, whose network is finished, a list."""
@@ -47,11 +56,11 @@ class Runs:
 
     def settings(self, chain, seed):
         """The settings of a run, a dict."""
-        return read_json(os.path.join(self.of(chain, seed), SETTINGS))
+        return self.folder_of(chain, seed).settings()
 
     def metrics(self, chain, seed):
         """What a finished network's metrics.json holds, a dict."""
-        return read_json(self.stage(chain, seed, "metrics.json"))
+        return self.folder_of(chain, seed).metrics(len(chain.stages))
 
     def answers(self, chain, seed, test, width=1.0):
         """What a finished network says, pair by pair or image by image.
@@ -72,23 +81,21 @@ class Runs:
     def connections(self, chain, seed):
         """Inputs that a neuron of the last sparse layer keeps on average, and has in all."""
         stage = chain.stages[-1].partition(":")[0]
-        mask = load_masks(self.stage(chain, seed, "masks.npz"))[stage.rpartition("-")[2]]
+        mask = load_masks(self.stage(chain, seed, MASKS))[stage.rpartition("-")[2]]
         # Axes before the inputs are the positions of a locally connected layer.
         neurons = mask.shape[-1] * (mask.shape[0] * mask.shape[1] if mask.ndim == 6 else 1)
         return np.count_nonzero(mask) / neurons, mask.size // neurons
 
     def history(self, chain, seed):
         """Losses along the training of the last stage, a list of dicts."""
-        with open(self.stage(chain, seed, "history.jsonl"), encoding="utf-8") as file:
+        with open(self.stage(chain, seed, HISTORY), encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
     def check(self, chain, seed, settings):
         """Raises ValueError if the run is there with other settings."""
         experiment = chain.experiment(settings, seed, self.of(chain, seed))
         experiment.check()
-        path = os.path.join(experiment.output, SETTINGS)
-        if os.path.exists(path):
-            experiment.claim()
+        experiment.check_same(self.folder_of(chain, seed))
 
     def check_alike(self, finished):
         """Raises ValueError if runs differ in more than the rows of a table do.
@@ -126,38 +133,40 @@ class Runs:
             ValueError, OSError: with one line that says what to change.
         """
         experiment = chain.experiment(settings, seed, self.of(chain, seed))
-        if not os.path.exists(os.path.join(experiment.output, SETTINGS)):
+        if not self.folder_of(chain, seed).exists():
             if chain.before() is not None:
                 self.check(chain.before(), seed, settings)
             self._begin(chain, seed, experiment)
-        with own_session():
-            self.prepared(experiment).run()
+        with own_session(), self.prepared(experiment) as stages:
+            stages.run()
 
+    @contextlib.contextmanager
     def prepared(self, experiment):
-        """`Stages` of a run, prepared; the images are checked once for all runs on them."""
-        stages = Stages(experiment, self._opened)
-        stages.prepare()
-        return stages
+        """Context of the `Stages` of a run, prepared; images are checked once for all runs."""
+        with Stages(experiment, self._opened) as stages:
+            stages.prepare()
+            yield stages
 
     def _begin(self, chain, seed, experiment):
         """Makes the folder of a run, with the stages that the chain before it has finished.
 
         A kill leaves no half of them: the folder gets its name when it is whole.
         """
-        partial = os.path.join(os.path.dirname(experiment.output), f".{chain.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        os.makedirs(partial)
-        write_json(os.path.join(partial, SETTINGS), experiment.description())
-        before = chain.before()
-        if before is not None:
-            source = self.of(before, seed)
-            for number in range(len(chain.stages)):
-                shutil.copytree(
-                    os.path.join(source, f"stage{number}"),
-                    os.path.join(partial, f"stage{number}"),
-                    copy_function=_link,
-                )
-        os.rename(partial, experiment.output)
+
+        def write(path):
+            os.mkdir(path)
+            write_json(os.path.join(path, SETTINGS), experiment.description())
+            before = chain.before()
+            if before is not None:
+                source = self.folder_of(before, seed)
+                for number in range(len(chain.stages)):
+                    target = os.path.join(path, os.path.basename(source.stage(number)))
+                    shutil.copytree(source.stage(number), target, copy_function=_link)
+
+        output = experiment.run.output
+        os.makedirs(os.path.dirname(output), exist_ok=True)
+        remove_partial(os.path.dirname(output))
+        write_folder(output, write)
 
 
 def _link(source, target):

@@ -4,6 +4,7 @@ They count mini-batches of the stage, from `start` where a run is resumed in its
 one epoch of `fit`.
 """
 
+import glob
 import json
 import os
 import time
@@ -18,6 +19,7 @@ from pipelines.files import write_atomically
 from sparseface_tf.criteria.base import MaskCallback
 from sparseface_tf.criteria.correlation import Correlation
 from sparseface_tf.matching.verification import best_threshold
+from sparseface_tf.runs.folder import HISTORY, LOGS
 from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -102,19 +104,20 @@ class MarginCallback(keras.callbacks.Callback):
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Saves model, optimizer and position every so many mini-batches, atomically.
+    """Saves model, optimizer and position every so many mini-batches and at the end, atomically.
 
     Args:
         path: file, .npz.
         every: mini-batches between two.
         start: number of the mini-batch at which training starts.
         seconds: how long the stage had trained then.
-        position: function that gives a dict of further numbers to save, or None.
+        stopping: the `EarlyStoppingCallback` whose position is saved too, or None.
     """
 
-    def __init__(self, path, every, start=0, seconds=0.0, position=None):
+    def __init__(self, path, every, start=0, seconds=0.0, stopping=None):
         super().__init__()
-        self.path, self.every, self.step, self.position = path, every, start, position
+        self.path, self.every, self.step, self.stopping = path, every, start, stopping
+        self.saved = start
         self.began = time.monotonic() - seconds
 
     @property
@@ -125,11 +128,22 @@ class CheckpointCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step % self.every == 0:
-            _sync(self.model)
-            numbers = {"step": self.step, "seconds": self.seconds}
-            if self.position:
-                numbers |= self.position()
-            save_checkpoint(self.path, self.model, self.model.optimizer, **numbers)
+            self._save()
+
+    def on_train_end(self, logs=None):
+        # So that a crash while the stage is tested costs no training.
+        if self.saved != self.step:
+            self._save()
+
+    def _save(self):
+        _sync(self.model)
+        numbers = {"step": self.step, "seconds": self.seconds}
+        if self.stopping:
+            numbers |= self.stopping.position()
+        save_checkpoint(self.path, self.model, self.model.optimizer, **numbers)
+        self.saved = self.step
+        if self.stopping:
+            self.stopping.forget()
 
 
 class EarlyStoppingCallback(keras.callbacks.Callback):
@@ -138,7 +152,8 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
     Args:
         accuracy: function without arguments that measures the model that is trained, higher for
             better.
-        path: file for the best weights, .npz.
+        path: file for the best weights, .npz; the number of their mini-batch is put before the
+            ending, as the last checkpoint may still speak of others.
         every: mini-batches between two measurements.
         patience: measurements without a better one after which training ends.
         start: number of the mini-batch at which training starts.
@@ -151,7 +166,8 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
 
     def __init__(self, accuracy, path, every, patience, start=0, position=None):
         super().__init__()
-        self.accuracy, self.path, self.every, self.patience = accuracy, path, every, patience
+        self.accuracy, self.every, self.patience = accuracy, every, patience
+        self.stem, self.ending = os.path.splitext(os.fspath(path))
         position = position or {}
         self.step = start
         self.best = position.get("best", -np.inf)
@@ -161,6 +177,11 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
     def done(self):
         """Whether training is over."""
         return self.step - self.best_step >= self.patience * self.every > 0
+
+    @property
+    def path(self):
+        """File of the best weights."""
+        return f"{self.stem}_{self.best_step}{self.ending}"
 
     def position(self):
         """What has to be known to go on from here, a dict of numbers."""
@@ -177,6 +198,12 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
             self.best, self.best_step = accuracy, self.step
             save_checkpoint(self.path, self.model)
         self.model.stop_training = self.done
+
+    def forget(self):
+        """Removes weights that were best once; the last checkpoint must not speak of them."""
+        for path in glob.glob(f"{glob.escape(self.stem)}_*{self.ending}"):
+            if path != self.path:
+                os.unlink(path)
 
     def restore(self, model):
         """Gives the model its best weights; returns `position`, {} if nothing was measured."""
@@ -201,8 +228,8 @@ class LogCallback(keras.callbacks.Callback):
 
     def __init__(self, folder, title, steps, images, every, start=0):
         super().__init__()
-        self.path = os.path.join(folder, "history.jsonl")
-        self.writer = tf.summary.create_file_writer(os.path.join(folder, "logs"))
+        self.path = os.path.join(folder, HISTORY)
+        self.writer = tf.summary.create_file_writer(os.path.join(folder, LOGS))
         self.title, self.steps, self.images = title, steps, images
         self.every, self.step = every, start
         lines = []

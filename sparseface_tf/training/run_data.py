@@ -8,32 +8,39 @@ import numpy as np
 from pipelines.batches.batches import image_batches, pair_batches
 from pipelines.batches.pairs import held_out_pairs
 from pipelines.batches.pairs_file import read_pairs
-from pipelines.files import write_atomically
+from pipelines.files import write_atomically, write_text
 from pipelines.inspection.checking import check_images
 from pipelines.sources.subset import cap_images, split_identities, split_images
 from sparseface_tf.runs import HELD_OUT
 
 
 class RunData:
-    """What an `Experiment` trains and tests on.
+    """What a run trains and tests on.
 
     `open` is quick, and finds what is wrong with names and lists; `check` reads every image.
 
     Args:
-        experiment: an `Experiment`.
-        opened: dict that keeps the images that were opened and checked, for further runs on them.
+        settings: `settings.Data`.
+        region: the `Region` that the network sees.
+        augmentation: `Augmentation` of the training images.
+        pairs: pairs in a mini-batch.
+        seed: of everything that is drawn.
+        output: folder for the lists of what was left out and held out.
+        opened: dict that keeps the images that were opened and checked, for further runs on them;
+            None for a run that is alone.
 
     Attributes:
-        region: the `Region` that the network sees.
+        region: as given.
         training, held_out: sources of faces of different people, after `check`.
         tests: dict from "held_out", "training" and "test" to (source, pairs, same, folds).
         classified: source of images of training identities that are not trained on, and their
             identities as the training's are numbered; None without --held_out_images.
     """
 
-    def __init__(self, experiment, opened):
-        self.experiment, self.opened = experiment, opened
-        self.region = experiment.region_of_face()
+    def __init__(self, settings, *, region, augmentation, pairs, seed, output, opened=None):
+        self.settings, self.region, self.augmentation = settings, region, augmentation
+        self.pairs, self.seed, self.output = pairs, seed, output
+        self.opened = {} if opened is None else opened
 
     def open(self):
         """Opens the faces and the lists of pairs.
@@ -41,15 +48,19 @@ class RunData:
         Raises:
             ValueError, OSError: with one line that says what to change.
         """
-        experiment = self.experiment
-        self.faces = self._kept("open", experiment.data, experiment.open_faces)
+        settings = self.settings
+        self.faces = self._kept(
+            "open", settings.faces, lambda: settings.open_faces(self.seed)
+        )
         self.tests = {}
-        if experiment.test_data:
+        if settings.test_data:
             test = self._kept(
-                "open", experiment.test_data, lambda: experiment.open_faces(experiment.test_data)
+                "open",
+                settings.test_data,
+                lambda: settings.open_faces(self.seed, settings.test_data),
             )
             # LFW comes with its pairs.
-            test_pairs = experiment.test_pairs or test.pairs["10_folds"]
+            test_pairs = settings.test_pairs or test.pairs["10_folds"]
             pairs, same, folds = read_pairs(test_pairs, test)
             if len(np.unique(folds)) < 2:
                 # A list without folds, such as LFW's View 1: deal its pairs to ten.
@@ -64,39 +75,36 @@ class RunData:
         Raises:
             ValueError: if too many images are bad, or too few are left to train on.
         """
-        experiment = self.experiment
-        if experiment.data != "synthetic":
+        settings = self.settings
+        if settings.faces != "synthetic":
             self.faces = self._checked(
-                experiment.data, self.faces, "bad_images.txt", exclude=experiment.exclude
+                settings.faces, self.faces, "bad_images.txt", exclude=settings.exclude
             )
         if "test" in self.tests:
             # A test with missing images would be another test.
             self._checked(
-                experiment.test_data,
+                settings.test_data,
                 self.tests["test"][0],
                 "bad_test_images.txt",
                 copies=True,
                 limit=0,
             )
         self.training, self.held_out = split_identities(
-            self.faces, experiment.held_out, seed=experiment.seed
+            self.faces, settings.held_out, seed=self.seed
         )
         # By name, for those who must know later, from whatever copy of the data.
         names = "".join(f"{name}\n" for name in self.held_out.identities)
-        write_atomically(
-            os.path.join(experiment.output, HELD_OUT),
-            lambda file: file.write(names.encode("utf-8")),
-        )
-        self.training = cap_images(self.training, experiment.max_images, seed=experiment.seed)
+        write_text(os.path.join(self.output, HELD_OUT), names)
+        self.training = cap_images(self.training, settings.max_images, seed=self.seed)
         self.classified = None
-        if experiment.held_out_images:
+        if settings.held_out_images:
             self.training, *self.classified = split_images(
-                self.training, experiment.held_out_images, experiment.seed
+                self.training, settings.held_out_images, self.seed
             )
-        pairs = held_out_pairs(self.held_out, experiment.held_out_pairs, seed=experiment.seed)
+        pairs = held_out_pairs(self.held_out, settings.held_out_pairs, seed=self.seed)
         self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
-        if experiment.training_pairs:
-            pairs = held_out_pairs(self.training, experiment.training_pairs, seed=experiment.seed)
+        if settings.training_pairs:
+            pairs = held_out_pairs(self.training, settings.training_pairs, seed=self.seed)
             self.tests["training"] = (self.training, *pairs)
         # Makes sure now that there are pairs to train on.
         self.pair_batches(0)
@@ -120,39 +128,44 @@ class RunData:
         """Mini-batches of pairs from a step of the run on, see `pipelines.batches.pair_batches`."""
         return pair_batches(
             self.training,
-            pairs=self.experiment.pairs,
-            seed=self.experiment.seed,
+            pairs=self.pairs,
+            seed=self.seed,
             start_step=step,
             region=self.region,
-            augmentation=self.experiment.augmentation(),
-            sampling=self.experiment.sampling,
-            ordered=self.experiment.ordered if ordered is None else ordered,
+            augmentation=self.augmentation,
+            sampling=self.settings.sampling,
+            ordered=self.settings.ordered if ordered is None else ordered,
         )
 
-    def correlation_images(self):
-        """Held-out images for the correlations, drawn evenly from all held-out identities."""
-        count = min(self.experiment.correlation_images, len(self.held_out))
-        chosen = np.random.default_rng(self.experiment.seed).permutation(len(self.held_out))
+    def correlation_images(self, count):
+        """Held-out images for the correlations, drawn evenly from all held-out identities.
+
+        Args:
+            count: how many at most.
+        """
+        count = min(count, len(self.held_out))
+        chosen = np.random.default_rng(self.seed).permutation(len(self.held_out))
         return image_batches(self.held_out, np.sort(chosen[:count]), region=self.region)
 
     def _kept(self, what, data, make):
         """What `make` returns, or returned for an earlier run on the same images."""
-        names = ["exclude"]
+        values = [self.settings.exclude]
         if data == "synthetic":
-            names += ["identities", "images_per_identity", "seed"]
-        key = (what, data, *(getattr(self.experiment, name) for name in names))
+            values += [self.settings.identities, self.settings.images_per_identity, self.seed]
+        key = (what, data, *values)
         if key not in self.opened:
             self.opened[key] = make()
         return self.opened[key]
 
     def _checked(self, data, source, name, **options):
         """The source without its bad images, which a file of the output folder lists."""
-        path = os.path.join(self.experiment.output, name)
+        path = os.path.join(self.output, name)
 
         def check():
             return check_images(source, path, **options), path
 
         source, listed = self._kept("check", data, check)
         if listed != path:
-            shutil.copyfile(listed, path)
+            with open(listed, "rb") as file:
+                write_atomically(path, lambda copy: shutil.copyfileobj(file, copy))
         return source

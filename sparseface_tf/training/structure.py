@@ -1,5 +1,6 @@
-"""Sparse structures as flags give them: 1/256-f 1/128-5b, or channels."""
+"""Sparse structures as flags give them: 1/256-f 1/128-5b, or channels; and the stages they make."""
 
+import dataclasses
 import fractions
 import re
 
@@ -7,6 +8,41 @@ import re
 CHANNELS = "channels"
 # S-LAYER or S-LAYER:CRITERION
 _STAGE = re.compile(r"([0-9./eE-]+)-(\w+)(?::(.+))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage of Table 2.
+
+    Attributes:
+        number: 0 is the dense baseline's.
+        title: what is sparse in it, such as "1/256-f 1/128-5b"; "dense" for the baseline.
+        layer: the layer that it sparsifies; `CHANNELS` for all layers' channels, None for the
+            baseline.
+        density: the fraction of the layer's weights, or of the channels, that is kept; None where
+            a threshold says how many, and for the baseline.
+        criterion: a `Criterion` or `ChannelCriterion`; None for the baseline.
+        retrains: whether it goes on from the weights of the stage before.
+        widths: the widths that are trained together, from 1 down.
+    """
+
+    number: int
+    title: str
+    layer: str | None = None
+    density: fractions.Fraction | None = None
+    criterion: object = None
+    retrains: bool = False
+    widths: tuple = (1.0,)
+
+    @property
+    def masked(self):
+        """Whether it sparsifies a layer by a mask."""
+        return self.layer not in (None, CHANNELS)
+
+    @property
+    def from_scratch(self):
+        """Whether it gives the network new weights under the masks."""
+        return self.number > 0 and not self.retrains
 
 
 def stages(sparsify, layers):

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from pipelines.files import read_json, write_atomically
+from pipelines.files import write_text
 from pipelines.tables import markdown_table
 from sparseface_tf.runs.metrics import TITLES, accuracy
 
@@ -93,31 +93,24 @@ def _with_levels(results):
             }
 
 
-def region_table(output, experiments):
+def region_table(output, runs):
     """The last stages of several regions' runs as a Markdown table, also left in regions.md.
 
     Args:
         output: folder of all the runs.
-        experiments: list of finished `Experiment`, one for each region.
+        runs: dict of the regions' names to the finished runs' `RunFolder`s.
 
     Returns:
         The table, a string that ends with a newline.
     """
     rows = []
-    for experiment in experiments:
-        stages = len(experiment.stages())
-        ends = [
-            read_json(os.path.join(experiment.output, f"stage{n}", "metrics.json"))
-            for n in sorted({0, stages})
-        ]
+    for region, folder in runs.items():
+        ends = [folder.metrics(number) for number in sorted({0, folder.last_finished()})]
         tests = list(ends[0]["verification"])
         if not rows:
             titles = [f"{TITLES[test]}, {end['name']}" for test in tests for end in ends]
             rows.append(["region", *titles])
-        rows.append(
-            [experiment.region, *(accuracy(end, test) for test in tests for end in ends)]
-        )
+        rows.append([region, *(accuracy(end, test) for test in tests for end in ends)])
     table = markdown_table(rows)
-    path = os.path.join(output, "regions.md")
-    write_atomically(path, lambda file: file.write(table.encode("utf-8")))
+    write_text(os.path.join(output, "regions.md"), table)
     return table

@@ -19,6 +19,7 @@ from sparseface_tf.reproduction.tables.base import (
     told_published,
 )
 from sparseface_tf.reproduction.tables.selection import SELECTIONS
+from sparseface_tf.runs import MODEL
 from sparseface_tf.sparsify import kept_input_correlation
 from sparseface_tf.training.session import own_session
 
@@ -39,24 +40,13 @@ class Complementarity(Table):
         path = _path(runs, seed)
         if os.path.exists(path) or not runs.finished(N1, seed):
             return
-        stages = runs.prepared(N1.experiment(settings, seed, runs.of(N1, seed)))
-        # As Table 5's begin the next stage: the same images, the same draw.
-        layer, kept = N2.experiment(settings, seed, "").stages()[-1]
-        model = keras.models.load_model(runs.stage(N1, seed, "model.keras"))
-        images, scores, found = stages.data.correlation_images(), None, {}
-        for name, text in SELECTIONS.items():
-            chosen = criterion(text, memory=settings.correlation_memory)
-            if scores is None:
-                scores = chosen.scores(model, layer, images, progress=True)
-            mask = chosen.select(
-                scores,
-                model.get_layer(layer),
-                kept,
-                block=settings.block,
-                seed=seed + len(N2.stages),
-            )
-            found[name] = kept_input_correlation(model, layer, images, mask)
-        write_json(path, found)
+        with runs.prepared(N1.experiment(settings, seed, runs.of(N1, seed))) as stages:
+            images = stages.data.correlation_images(settings.sparsity.correlation_images)
+            # As Table 5's begin the next stage: the same images, the same draw.
+            stage = N2.experiment(settings, seed, "").stages()[-1]
+            model = keras.models.load_model(runs.stage(N1, seed, MODEL))
+            found = _selections(model, stage, settings.sparsity, images, seed + stage.number)
+            write_json(path, found)
 
     def findings(self, results):
         found = {
@@ -98,3 +88,21 @@ class Complementarity(Table):
 
 def _path(runs, seed):
     return os.path.join(os.path.dirname(runs.of(N1, seed)), _FILE)
+
+
+def _selections(model, stage, sparsity, images, seed):
+    """The mean correlation among the inputs that each selection keeps, a dict."""
+    layer, scores, found = stage.layer, None, {}
+    for name, text in SELECTIONS.items():
+        chosen = criterion(text, memory=sparsity.correlation_memory)
+        if scores is None:
+            scores = chosen.scores(model, layer, images, progress=True)
+        mask = chosen.select(
+            scores,
+            model.get_layer(layer),
+            stage.density,
+            block=sparsity.block,
+            seed=seed,
+        )
+        found[name] = kept_input_correlation(model, layer, images, mask)
+    return found

@@ -16,6 +16,7 @@ from sparseface_tf.reproduction.tables.base import (
     told_difference,
     told_published,
 )
+from sparseface_tf.runs import METRICS, RunFolder
 
 # Figures of ENSEMBLE -> (protocol, number) of evaluate.py.
 _JOINED = {
@@ -72,9 +73,9 @@ def _networks(models):
         name, _, pattern = text.rpartition("=")
         stages = [s for part in pattern.split(",") for s in sorted(glob.glob(part))]
         for stage in stages:
-            path = os.path.join(stage, "metrics.json")
+            path = os.path.join(stage, METRICS)
             if os.path.exists(path):
-                run = read_json(os.path.join(os.path.dirname(stage), "experiment.json"))
+                run = RunFolder(os.path.dirname(stage)).settings()
                 verified = read_json(path)["verification"]
                 if "test" in verified:
                     accuracies = found.setdefault(name or pattern, {})

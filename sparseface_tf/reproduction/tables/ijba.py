@@ -44,8 +44,8 @@ class IJBA(Table):
                 protocol=[_PROTOCOL],
                 data=self.reproduction.ijba_data,
                 lists=self.reproduction.ijba_lists,
-                train_data=settings.data,
-                exclude=settings.exclude,
+                train_data=settings.data.faces,
+                exclude=settings.data.exclude,
                 output=_folder(runs, seed),
             )
         )

@@ -16,6 +16,7 @@ from sparseface_tf.reproduction.tables.base import (
     Table,
     told,
 )
+from sparseface_tf.runs.folder import MASKS, MODEL
 from sparseface_tf.sparsify.packing import load_masks
 
 _BINS = 20
@@ -107,10 +108,10 @@ def magnitude_ranks(kernel, mask, sign):
 
 def _ranks_of(runs, chain, seed, layer):
     """Ranks of the weights that the last stage of a run kept, a dict by sign."""
-    before = runs.stage(chain, seed).removesuffix(str(len(chain.stages)))
-    model = keras.models.load_model(f"{before}{len(chain.stages) - 1}/model.keras")
+    before = runs.folder_of(chain, seed).stage(len(chain.stages) - 1, MODEL)
+    model = keras.models.load_model(before)
     kernel = keras.ops.convert_to_numpy(model.get_layer(layer).kernel)
-    mask = load_masks(runs.stage(chain, seed, "masks.npz"))[layer]
+    mask = load_masks(runs.stage(chain, seed, MASKS))[layer]
     signs = {"positive": 1, "negative": -1}
     return {name: magnitude_ranks(kernel, mask, sign) for name, sign in signs.items()}
 

@@ -1,0 +1,31 @@
+"""Where a run leaves its results, and how it computes."""
+
+import dataclasses
+
+from pipelines.command_line import setting
+from sparseface_tf.training.settings.ranges import check_choice, check_range
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Folder, seed and precision."""
+
+    output: str = setting(
+        "runs/sparseface", "Folder of the results; a run there is resumed.", key=True
+    )
+    seed: int = setting(0, "Seed of everything random.", key=True)
+    precision: str = setting(
+        "auto",
+        "'float32', 'mixed_bfloat16', 'mixed_float16', or 'auto': what is fastest here.",
+        key=True,
+    )
+    deterministic: bool = setting(False, "Same results to the bit on every run; slower.")
+    checkpoint_steps: int = setting(200, "Mini-batches between two checkpoints.")
+
+    def check(self):
+        """Raises ValueError, in one line, on the first setting that makes no sense."""
+        check_range(self, "seed", least=0)
+        check_range(self, "checkpoint_steps", least=1)
+        check_choice(
+            self, "precision", ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+        )
