@@ -43,7 +43,8 @@ def on_page_markdown(markdown, page, **_):
 
     parts = FENCE.split(markdown)
     for i in range(0, len(parts), 2):
-        parts[i] = IMAGE.sub(link, LINK.sub(link, parts[i]))
+        # Figures are not broken at their ±.
+        parts[i] = IMAGE.sub(link, LINK.sub(link, parts[i])).replace(" ± ", "\u00a0±\u00a0")
     return "".join(parts)
 
 
