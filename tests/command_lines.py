@@ -24,6 +24,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Other people's programs, whose flags are not checked.
 OTHERS = {"pip", "lint-imports", "ruff", "mkdocs", ".", "curl"}
 MODULES = {"pytest", "venv"}
+# Flags that print and end.
+HELP = {"--help", "--helpfull", "--version"}
 # Programs with arguments that are no flags.
 WITH_WORDS = ("recognize",)
 
@@ -60,7 +62,7 @@ def start(words):
 
 def fault(line):
     """What is wrong with a command line, in a string; None if it would run."""
-    words = shlex.split(line, comments=True)
+    words = [word for word in shlex.split(line, comments=True) if word not in HELP]
     if words[0] in OTHERS or words[:2] == ["python", "-m"] and words[2] in MODULES:
         return None
     before, said = set(flags.FLAGS), io.StringIO()
