@@ -107,7 +107,9 @@ class RunFolder:
     def check_free(self):
         """Raises ValueError if something other than a run is in the folder."""
         if os.path.isdir(self.path) and not self.exists():
-            if set(os.listdir(self.path)) - set(lock.FILES):
+            # A process that was killed at its very beginning leaves half of a file.
+            names = {name for name in os.listdir(self.path) if not name.endswith(".partial")}
+            if names - set(lock.FILES):
                 raise ValueError(f"{self.path} is not empty and holds no run: choose another.")
 
     @contextlib.contextmanager
@@ -169,12 +171,18 @@ class RunFolder:
         def collect(path):
             os.mkdir(path)
             for name in _KEPT:
-                source = self.training(number, name)
-                if os.path.isdir(source):
-                    shutil.copytree(source, os.path.join(path, name))
-                elif os.path.exists(source):
-                    shutil.copyfile(source, os.path.join(path, name))
+                _copy(self.training(number, name), os.path.join(path, name))
             write(path)
 
         write_folder(self.stage(number), collect)
         shutil.rmtree(self.training(number), ignore_errors=True)
+
+
+def _copy(source, target):
+    """Copies a file or a folder, if it is there; the first error is raised as it is."""
+    if os.path.isdir(source):
+        os.mkdir(target)
+        for name in os.listdir(source):
+            _copy(os.path.join(source, name), os.path.join(target, name))
+    elif os.path.exists(source):
+        shutil.copyfile(source, target)
