@@ -100,8 +100,9 @@ def find_model(path: str | os.PathLike[str]) -> str:
     if version:
         return version
     run = RunFolder(path)
-    if run.last_finished() is not None:
-        return run.stage(run.last_finished(), MODEL)
+    last = run.last_finished()
+    if last is not None:
+        return run.stage(last, MODEL)
     if run.exists():
         raise FileNotFoundError(f"No stage of the run {path} is finished: wait until one is.")
     raise FileNotFoundError(
@@ -117,7 +118,7 @@ def held_out_by_run(path: str | os.PathLike[str]) -> list[str]:
         ValueError: if it lies in no run, or in one that does not say.
     """
     run = run_of(path)
-    names = run and os.path.join(run, HELD_OUT)
+    names = os.path.join(run or "", HELD_OUT)
     if not run or not os.path.exists(names):
         raise ValueError(
             f"--identities asks what the run of {path} held out, and that lies in no run that says "
