@@ -64,7 +64,7 @@ def test_stages_are_finished_one_after_another(folder):
         assert file.read() == "9\n"
     assert os.path.isdir(folder.stage(9, "logs", "more"))
     assert not os.path.exists(folder.stage(9, "checkpoint.npz"))  # which `write` leaves
-    assert run_of(folder.stage(2, "model.keras")) == folder.path
+    assert run_of(folder.stage(2, "model.keras")).path == folder.path
 
 
 def test_a_stage_that_is_not_finished_is_no_model(folder):

@@ -38,12 +38,12 @@ def scores_file(width: float = 1.0) -> str:
     return "scores.npz" if width == 1 else f"scores_at_{100 * width:g}.npz"
 
 
-def run_of(path: str | os.PathLike) -> str | None:
-    """Folder of the run of train.py that a model's file lies in; None if it lies in none."""
+def run_of(path: str | os.PathLike) -> "RunFolder | None":
+    """The run of train.py that a model's file lies in; None if it lies in none."""
     folder = os.path.dirname(os.path.abspath(path))
-    for folder in (folder, os.path.dirname(folder)):
-        if os.path.isfile(os.path.join(folder, SETTINGS)):
-            return folder
+    for run in (RunFolder(folder), RunFolder(os.path.dirname(folder))):
+        if run.exists():
+            return run
     return None
 
 
