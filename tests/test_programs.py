@@ -141,7 +141,7 @@ def test_a_file_that_is_there_wins(tmp_path, monkeypatch):
         ("flags/stag3.cfg", "near it: stage3,"),
         ("table3_f", "near it: paper/table3_f,"),
         ("paper/table3", "near it: paper/table3_f,"),
-        ("", "near it: "),
+        ("nothing like it", "near it: "),
     ],
 )
 def test_an_unknown_name_is_told_with_those_near_it(tmp_path, monkeypatch, path, near):
@@ -158,6 +158,7 @@ def test_files_inside_of_files_are_found_from_anywhere(tmp_path, monkeypatch):
         assert read[:2] == ["program", "--a"] and read[-1] == "--epochs=3"
         assert [flag for flag in read if flag.startswith("--sparsify")] == STAGE3
         assert not [flag for flag in read if "flagfile" in flag]
+    assert read_flag_files(["program", "--flagfile="]) == ["program"]
 
 
 def test_one_of_ones_own_builds_on_one_that_ships(tmp_path, monkeypatch):
@@ -175,7 +176,7 @@ def test_the_command_finds_flag_files(tmp_path):
     code, _, errors = sparseface("train", "--flagfile=stag3", cwd=tmp_path)
     assert code == 1 and "Traceback" not in errors
     last = errors.splitlines()[-1]
-    assert last.startswith("error: --flagfile=stag3: there is no file stag3") and "stage3" in last
+    assert last.startswith("error: --flagfile=stag3: there is no stag3") and "stage3" in last
 
 
 def test_the_program_at_the_root_takes_the_same():

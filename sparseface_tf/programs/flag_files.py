@@ -54,7 +54,7 @@ def find_flag_file(path):
     if name in names:
         return os.path.join(shipped_root(FOLDER), FOLDER, *f"{name}{SUFFIX}".split("/"))
     raise ValueError(
-        f"there is no file {path}, and none of that name comes with the package; near it: "
+        f"there is no {path}, neither here nor in the package; near it: "
         f"{', '.join(_near(name, names))}."
     )
 
@@ -75,7 +75,7 @@ class _Reader(flags.FlagValues):
 
     def _get_flag_file_lines(self, filename, parsed_file_stack=None):
         try:
-            path = find_flag_file(filename)
+            path = find_flag_file(filename) if filename else filename  # absl takes none for nothing
         except ValueError as error:
             raise ValueError(f"--flagfile={filename}: {error}") from None
         return super()._get_flag_file_lines(path, parsed_file_stack)

@@ -55,7 +55,7 @@ from tqdm import tqdm
 
 from sparseface_tf.sparsify.geometry import layer_kind
 
-_INSTALL = "pip install 'sparseface_tf[tfmot]'"
+_INSTALL = "pip install tensorflow-model-optimization tf_keras setuptools"
 
 
 def magnitude_mask(
@@ -352,5 +352,5 @@ def _run(folder, names, progress):
             lines = [line.strip() for line in errors if line.strip()]
             raise ChildProcessError(
                 f"tensorflow-model-optimization ended with status {status}: "
-                f"{lines[-1] if lines else 'no message'} (it comes with {_INSTALL})"
+                f"{lines[-1] if lines else 'no message'} (it needs: {_INSTALL})"
             )
