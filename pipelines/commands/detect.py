@@ -44,7 +44,8 @@ def detect(settings):
         # Packages of an extra that training does without.
         from pipelines.detection.alignment_sheet import alignment_sheet  # noqa: PLC0415
         from pipelines.detection.mtcnn import MtcnnDetector  # noqa: PLC0415
-        from pipelines.detection.photos import REPORT, detect_landmarks  # noqa: PLC0415
+        from pipelines.detection.notes import REPORT  # noqa: PLC0415
+        from pipelines.detection.photos import detect_landmarks  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ValueError(
             f"The package {error.name} is missing: pip install 'sparseface_tf[detect]'"
