@@ -74,6 +74,6 @@ def _run(folder, names, progress):
                 bar.update()
     except ChildFailed as error:
         raise ChildProcessError(
-            f"tensorflow-model-optimization ended with status {error.status}: {error} (it comes "
-            f"with {INSTALL})"
+            f"tensorflow-model-optimization ended with status {error.status}: {error} (it needs: "
+            f"{INSTALL})"
         ) from None
