@@ -9,12 +9,14 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from faults import states_of
 from PIL import Image
 
 from sparseface_tf.evaluation import plots, tables
 from sparseface_tf.evaluation.comparison import Comparison
 from sparseface_tf.evaluation.metrics import Curve, Histogram
 from sparseface_tf.evaluation.page import jpeg_uri, svg, write_page
+from sparseface_tf.evaluation.report import write_report
 from sparseface_tf.evaluation.section import Hardest, HardPair, Number, Run, Section
 
 HOSTILE = '<b>&"x"</b>|*$\''
@@ -302,7 +304,8 @@ def test_markdown():
     text = tables.markdown_summary([lfw(), search()])
     lines = text.splitlines()
     assert lines[0] == "## Summary" and text.endswith("\n")
-    summary = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:8]]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    summary = cells[2:8]
     assert summary[0] == ["system", "scorer", "LFW, View 2: accuracy",
                           "LFW, identification: rank 1"]
     assert summary[2:4] == [
@@ -311,9 +314,26 @@ def test_markdown():
     ]
     assert "* LFW, View 2: ± standard error, [95 %] over 10 folds" in lines
     assert "* 6,000 pairs." in lines and "Ten folds." in lines and "Members:" in lines
-    assert "1.0 · 10⁻³⁰" in text and "| centre | 0.8123 |" in lines
+    assert "1.0 · 10⁻³⁰" in text and ["centre", "0.8123"] in cells
     # Notes that differ within a column stand with their numbers.
     runs = [run("a", numbers={"x": Number(0.5, over="2 folds")}),
             run("b", numbers={"x": Number(0.5, over="3 folds")})]
     text = tables.markdown_summary([dataclasses.replace(search(), runs=runs)])
     assert "0.5000 (over 2 folds)" in text and "0.5000 (over 3 folds)" in text
+
+
+def test_with_report_json_the_report_is_whole(tmp_path):
+    sections, results = [lfw(), search()], {"lfw": [], "identification": []}
+
+    def write():
+        write_report(tmp_path / "report", sections, results, "evaluate.py", [("data", "faces")])
+
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "report").mkdir()
+    states = states_of(tmp_path / "report", tmp_path / "copies", write)
+    assert len(states) > 10
+    whole = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {"report.json", "report.md", "report.html", "lfw_roc.png"} < whole
+    for change, state in states:
+        found = {path.name for path in state.iterdir() if not path.name.endswith(".partial")}
+        assert "report.json" not in found or found == whole, change

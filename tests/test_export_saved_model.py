@@ -12,7 +12,7 @@ from PIL import Image
 from sparse_networks import calibrated, small_network
 
 from pipelines.batches.batches import network_input
-from pipelines.detection.photos import Face
+from pipelines.detection.face import Face
 from pipelines.faces.regions import read_regions
 from pipelines.sources.boxed_faces import BoxedFace, BoxedFaces
 from pipelines.sources.synthetic import SyntheticFaces

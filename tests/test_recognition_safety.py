@@ -72,11 +72,9 @@ def test_images_that_claim_to_be_huge_are_refused_before_decoding(tmp_path, huge
 
 
 def test_the_limit_is_where_it_is_said(monkeypatch):
-    import pipelines.faces.images
-
     contents = dict(files(size=48, faces=1))
     for limit, fits in ((48 * 48, True), (48 * 48 - 1, False)):
-        monkeypatch.setattr(pipelines.images, "MAX_PIXELS", limit)
+        monkeypatch.setattr("pipelines.faces.images.MAX_PIXELS", limit)
         for kind, content in contents.items():
             assert isinstance(picture_or_reason(content, decode), tuple) == fits, kind
     assert MAX_PIXELS == 1 << 26

@@ -1,15 +1,12 @@
-"""Tables from runs: which networks they need, what they compute of them, and one run to the end."""
+"""Tables from runs: which networks they need, and what they compute of them."""
 
 import dataclasses
-import functools
 import html.parser
 import itertools
 import json
 import os
 import re
 import shutil
-import signal
-import time
 
 import keras
 import numpy as np
@@ -18,7 +15,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from programs import program
+from made_runs import PAIRS, cells, classified, decisions, made_run, reproducer
 from published import ijba_set, lfw_set, pictures
 
 from pipelines.files import write_json
@@ -32,17 +29,10 @@ from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables import TABLES
 from sparseface_tf.reproduction.tables.ranks import magnitude_ranks
-from sparseface_tf.sparsify import kept_input_correlation, load_masks, save_masks
+from sparseface_tf.sparsify import kept_input_correlation
 from sparseface_tf.training.experiment import Experiment
 
-reproduce = functools.partial(program, "reproduce.py")
 F = Chain(("1/256-f",))
-PAIRS = 200
-
-
-def reproducer(folder, tables, **options):
-    settings = Experiment.of(output=str(folder), study=True, width=48, steps=8, retrain_steps=6)
-    return Reproducer(Reproduction(table=tables, **options), settings)
 
 
 # === Chains ===
@@ -93,13 +83,14 @@ def test_rows_can_be_added_and_left_out(tmp_path):
         "from sparseface_tf.criteria.magnitude import Magnitude\n"
         "class Mine(Magnitude):\n    name = 'mine_of_the_tables'\n"
     )
-    one = reproducer(tmp_path, ["8"], criteria=["correlation"])
-    one.settings.criteria_file = str(tmp_path / "mine.py")
+    one = reproducer(
+        tmp_path, ["8"], criteria=["correlation"], criteria_file=str(tmp_path / "mine.py")
+    )
     one.prepare()
     titles = [chain.title for chain in one.chains]
     assert "1/256-f 1/128-5b:mine_of_the_tables" in titles and len(titles) == 7
     mine, plain = (
-        chain.experiment(one.settings, 0, "x").criteria_file for chain in (one.chains[2], F)
+        chain.experiment(one.settings, 0, "x").sparsity.criteria_file for chain in (one.chains[2], F)
     )
     assert (mine, plain) == (str(tmp_path / "mine.py"), "")
     one = reproducer(tmp_path, ["3"], controls=False)
@@ -153,29 +144,6 @@ def test_a_measure_is_the_mean_with_students_interval():
     assert one.interval == pytest.approx((mean - 3.182446 * error, mean + 3.182446 * error))
     alone = Measure.of({2: 0.5}, (0.4, 0.6), "what")
     assert (alone.standard_error, alone.interval, alone.over) == (None, (0.4, 0.6), "what")
-
-
-def decisions(seed, share):
-    """What a stage leaves of a test, of the same pairs whatever the share of right decisions."""
-    people = np.random.default_rng(7).integers(40, size=(PAIRS, 2)).astype(np.int32)
-    right = np.random.default_rng(seed).random(PAIRS) < share
-    return {
-        "scores": np.zeros(PAIRS, np.float32),
-        "right": right,
-        "same": people[:, 0] == people[:, 1],
-        "folds": np.arange(PAIRS) % 10,
-        "identities": people,
-    }
-
-
-def classified(accuracy, nearest_centre):
-    """What a stage leaves of 100 held-out images of 50 people, of which so many are told."""
-    number = np.arange(100)
-    return {
-        "accuracy": number < round(100 * accuracy),
-        "nearest_centre": number >= 100 - round(100 * nearest_centre),
-        "identities": number // 2,
-    }
 
 
 def test_networks_are_paired_seed_by_seed():
@@ -295,72 +263,6 @@ def test_correlation_among_the_inputs_that_a_neuron_keeps():
 
 
 # === Tables of runs ===
-
-
-def made_run(folder, chain, seed, accuracy, **changed):
-    """A finished run as Stages leaves it, as far as tables look at it."""
-    runs = Runs(folder, range(9))
-    settings = chain.experiment(
-        Experiment.of(study=True, width=48, steps=8, retrain_steps=6), seed, runs.of(chain, seed)
-    )
-    write_json(
-        os.path.join(*_made(settings.run.output), "experiment.json"), settings.description() | changed
-    )
-    stage = runs.stage(chain, seed)
-    pairs = decisions(100 * seed + int(1e4 * accuracy), accuracy)
-    os.makedirs(stage)
-    answers = {"test": pairs, "training": pairs}
-
-    def save(name, told):
-        answers["classification"] = told
-        flat = {f"{test}/{key}": one[key] for test, one in answers.items() for key in one}
-        np.savez(os.path.join(stage, name), **flat)
-        return {name: float(told[name].mean()) for name in ("accuracy", "nearest_centre")}
-
-    verified = {"accuracy": float(pairs["right"].mean())}
-    metrics = {
-        "parameters": 1000,
-        "parameters_kept": 1000 - 100 * len(chain.stages),
-        "compression_ratio": 1 - 0.1 * len(chain.stages),
-        "verification": {"test": verified, "training": verified},
-        "multiply_adds": 2_500_000_000,
-        "classification": save("scores.npz", classified(accuracy - 0.1, accuracy - 0.2)),
-    }
-    if chain.network == "vgg16_prioritised" and chain.stages:
-        # Each narrower one is worse by 0.05.
-        metrics["levels"] = {
-            f"{width:g}": {
-                "parameters_kept": int(1000 * width),
-                "multiply_adds": 1e9 * width,
-                "verification": {"test": {"accuracy": 0.5 + width / 5}},
-                "classification": save(
-                    f"scores_at_{100 * width:g}.npz", classified(accuracy - 0.1 - (1 - width) / 5, 0)
-                ),
-            }
-            for width in (0.75, 0.5, 0.25)
-        }
-    if chain.stages:
-        metrics["mean_abs_correlation"] = {"before": 0.1, "after": 0.2 + 0.01 * seed}
-        layer = chain.stages[-1].partition(":")[0].rpartition("-")[2]
-        save_masks(os.path.join(stage, "masks.npz"), {layer: np.eye(8, dtype=bool)})
-    lines = [{"step": step, "f_identity_loss": 7 - step} for step in range(1, 5)]
-    with open(os.path.join(stage, "history.jsonl"), "w") as file:
-        file.write("".join(json.dumps(line) + "\n" for line in lines))
-    write_json(os.path.join(stage, "metrics.json"), metrics)
-    return verified["accuracy"]
-
-
-def _made(folder):
-    os.makedirs(folder, exist_ok=True)
-    return (folder,)
-
-
-def cells(markdown, number=0):
-    """The rows of a Markdown table, lists of strings."""
-    tables = re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE)
-    lines = tables[number].splitlines()
-    split = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
-    return [[cell.strip() for cell in row] for row in [split[0], *split[2:]]]
 
 
 class _Links(html.parser.HTMLParser):
@@ -529,20 +431,31 @@ def test_ijba_of_the_dense_and_the_sparse_network(tmp_path, monkeypatch):
     table.measure(one.runs, 0, None)
 
 
-def test_the_posters_table(tmp_path):
+@pytest.fixture(scope="module")
+def poster(tmp_path_factory):
+    """The poster's table of two seeds, and its folder."""
+    folder = tmp_path_factory.mktemp("poster")
     dense = ("vgg16", "mobilenet", "squeezenet", "mobilefacenet")
-    settings = Experiment.of(study=True, steps=8, retrain_steps=6, held_out_images=0.1)
     for chain in Reproduction(table=["poster"]).tables()[0].chains():
-        for end in chain.ends():
-            end.experiment(settings, 0, "x").check()
         for seed, accuracy in enumerate((0.8, 0.84)):
             # The networks that were not pruned are worse.
             one = accuracy - 0.1 * (chain.network in dense and not chain.stages)
-            made_run(tmp_path, chain, seed, one)
-    one = reproducer(tmp_path, ["poster"], seeds=2, train=False)
+            made_run(folder, chain, seed, one)
+    one = reproducer(folder, ["poster"], seeds=2, train=False)
     one.prepare()
     one.run()
-    main, claims, criteria = (cells((tmp_path / "poster.md").read_text(), n) for n in range(3))
+    return one, folder
+
+
+def tables_of(folder):
+    """The four tables of the poster's: the main one, claims, criteria, paired tests."""
+    text = (folder / "poster.md").read_text()
+    return [cells(text, number) for number in range(4)]
+
+
+def test_the_posters_table(poster):
+    one, folder = poster
+    main, claims, criteria, tests = tables_of(folder)
     assert [row[0] for row in main[1:]] == [
         *("VGG-16", "MobileNet", "SqueezeNet", "MobileFaceNet", "nearest centre"),
         *("100 %", "75 %", "50 %", "25 %"),
@@ -552,25 +465,29 @@ def test_the_posters_table(tmp_path):
     assert [row[4] for row in main[6:]] == ["2.500", "0.750", "0.500", "0.250"]
     assert [row[5] for row in main[6:]] == ["6.87", "3.84", "1.68", "—"]
     assert main[7][3].startswith("0.6500") and main[7][8] == "2"
-    told = {row[0]: row for row in claims[1:]}
-    assert told["100 % above VGG-16"][1:3] == ["+0.10", "+10.00 [10.00, 10.00] points"]
-    assert told["50 % above MobileNet"][2].startswith("+0.00")
+    claimed = {row[0]: row for row in claims[1:]}
+    assert claimed["100 % above VGG-16"][1:3] == ["+0.10", "+10.00 [10.00, 10.00] points"]
+    assert claimed["50 % above MobileNet"][2].startswith("+0.00")
     assert [row[0] for row in criteria[1:]] == [
         *("γ, prioritised", "first ones, prioritised", "γ, network slimming", "filters' norm"),
         "random",
     ]
     assert criteria[1][2].startswith("+10.00")
-    tests = {(row[0], row[1]): row for row in cells((tmp_path / "poster.md").read_text(), 3)[1:]}
+    tests = {(row[0], row[1]): row for row in tests[1:]}
     assert len(tests) == 6 + 5
-    # Of 100 images the first 70 and the last 60 are told, then 74 and 64.
+    # Of 100 images the first 70 and the last 60 are identified, then 74 and 64.
     assert tests["100 %", "nearest centre"][4:6] == ["76", "56"]
     p_values = [scipy.stats.binomtest(n, n + m).pvalue for n, m in ((40, 30), (36, 26))]
     assert tests["100 %", "nearest centre"][6] == ", ".join(f"{p:.3f}" for p in p_values)
     assert tests["γ, prioritised", "VGG-16"][2].startswith("+10.00")
-    assert json.loads((tmp_path / "poster.json").read_text())["rows"][7]["network"] == "50 %"
-    assert (tmp_path / "poster_widths.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_posters_page_and_plot(poster):
+    one, folder = poster
+    assert json.loads((folder / "poster.json").read_text())["rows"][7]["network"] == "50 %"
+    assert (folder / "poster_widths.png").read_bytes()[:4] == b"\x89PNG"
     # On the page what a row is called stands on the left, and what it has on the right.
-    page = (tmp_path / "poster.html").read_text()
+    page = (folder / "poster.html").read_text()
     assert "<td>75 %</td>" in page and '<td class="figure">3.84</td>' in page
     here, there = one.tables[0].findings(Results(one.runs, one.chains)).figures["widths"][1].axes
     np.testing.assert_allclose(here.lines[0].get_xdata(), [2.5, 0.75, 0.5, 0.25])
@@ -579,20 +496,24 @@ def test_the_posters_table(tmp_path):
     assert [text.get_text() for text in here.texts] == ["100 %", "75 %", "50 %", "25 %"]
     names = [text.get_text() for text in here.figure.legends[0].get_texts()]
     assert {"MobileFaceNet", "½, random"} < set(names) and len(names) == 10
-    # A single seed has the interval of its images.
-    shutil.rmtree(tmp_path / "seed1")
+
+
+def test_a_single_seed_has_the_interval_of_its_images(poster, tmp_path):
+    shutil.copytree(poster[1] / "seed0", tmp_path / "seed0")
+    one = reproducer(tmp_path, ["poster"], seeds=2, train=False)
+    one.prepare()
     one.run()
-    main, claims, criteria, tests = (cells((tmp_path / "poster.md").read_text(), n) for n in range(4))
-    told = classified(0.7, 0.6)
-    low, high = interval_of_share(told["accuracy"], told["identities"])
+    main, claims, criteria, tests = tables_of(tmp_path)
+    right = classified(0.7, 0.6)
+    low, high = interval_of_share(right["accuracy"], right["identities"])
     assert main[6][1] == f"0.7000 [{low:.4f}, {high:.4f}]"
-    low, high = interval_of_share(told["nearest_centre"], told["identities"])
+    low, high = interval_of_share(right["nearest_centre"], right["identities"])
     assert main[5][1] == f"0.6000 [{low:.4f}, {high:.4f}]"
     assert re.fullmatch(r"0\.6500 \[0\.\d{4}, 0\.\d{4}\]", main[7][3])
-    told = {row[0]: row for row in claims[1:]}
-    assert told["100 % above VGG-16"][-1] == "holds for this seed"
-    assert told["50 % above MobileNet"][-1] == "not decided, the sign is none"
-    assert told["100 % above nearest centre"][-1] == "not decided, the sign agrees"
+    claimed = {row[0]: row for row in claims[1:]}
+    assert claimed["100 % above VGG-16"][-1] == "holds for this seed"
+    assert claimed["50 % above MobileNet"][-1] == "not decided, the sign is none"
+    assert claimed["100 % above nearest centre"][-1] == "not decided, the sign agrees"
     assert {row[3] for row in tests[1:]} == {OVER_IMAGES}
     # What is not trained yet is not there, and nothing breaks.
     shutil.rmtree(tmp_path / "seed0")
@@ -603,6 +524,9 @@ def test_the_posters_table(tmp_path):
 def test_the_posters_networks_are_trained_alike():
     settings = Experiment.of(steps=8, retrain_steps=6, width_multiplier=0.5, held_out_images=0.0)
     chains = Reproduction(table=["poster"]).tables()[0].chains()
+    for chain in chains:
+        for end in chain.ends():
+            end.experiment(settings, 0, "x").check()
     found = {one.network: one.experiment(settings, 0, "x") for one in chains}
     # Images to classify are held out of all of them.
     assert {one.data.held_out_images for one in found.values()} == {0.2}
@@ -615,69 +539,3 @@ def test_the_posters_networks_are_trained_alike():
     assert widths.pop(("channels",)) == [1, 0.75, 0.5, 0.25]
     assert all(one == [1] for one in widths.values())
     assert found["mobilenet"].network.width == 1 and found["vgg16"].network.width == 0.5
-
-
-# === One run to the end ===
-
-
-def test_a_killed_reproduction_goes_on_and_shares_what_is_trained(tmp_path):
-    for identity in range(12):
-        (tmp_path / "faces" / f"{identity}").mkdir(parents=True)
-        for number in range(6):
-            image = np.random.default_rng((identity, number)).integers(256, size=(32, 28, 3))
-            keras.utils.save_img(tmp_path / "faces" / f"{identity}" / f"{number}.png", image)
-    process = reproduce(
-        *("--table=6", "--scale=smoke", "--seeds=1", f"--data={tmp_path / 'faces'}", "--margin=1"),
-        *("--steps=3", "--retrain_steps=2", "--nodeterministic", "--precision=float32"),
-        f"--output={tmp_path / 'out'}",
-        wait=False,
-    )
-    deadline = time.monotonic() + 300
-    dense, sparse = (tmp_path / "out" / "seed0" / name for name in ("dense", "1_256-f"))
-    while not (dense / "stage0" / "checkpoint.npz").exists():
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (dense / "stage0" / "metrics.json").exists()
-    # A kill while the next run's folder is made leaves this.
-    half = sparse.with_name(".1_256-f.0123abcd.partial") / "stage0"
-    half.mkdir(parents=True)
-    (half / "metrics.json").write_text("{")
-
-    saved = json.loads((dense / "experiment.json").read_text())
-    settings = Experiment.of(**{**saved, "regions": "", "output": str(tmp_path / "out")})
-    one = Reproducer(Reproduction(table=["6"], seeds=1, scale="smoke"), settings)
-    one.prepare()
-    one.run()
-    metrics = [folder / "stage0" / "metrics.json" for folder in (dense, sparse)]
-    assert metrics[0].stat().st_ino == metrics[1].stat().st_ino
-    assert not half.exists()
-    rows = cells((tmp_path / "out" / "table6.md").read_text())
-    assert [row[0] for row in rows[1:]] == ["highest", "λ = 0.75", "random"]
-    assert all(-1 <= float(row[1].replace("−", "-")) <= 1 and row[3] == "1" for row in rows[1:])
-
-    # Given again, there is nothing to train.
-    times = {path: path.stat().st_mtime_ns for path in dense.parent.rglob("*") if path.is_file()}
-    one.run()
-    assert times == {path: path.stat().st_mtime_ns for path in times}
-
-    # The same structure from scratch: the same masks, other weights, the baseline's length.
-    anew, runs = dataclasses.replace(F, from_scratch=True), one.runs
-    runs.train(anew, 0, settings)
-    assert runs.metrics(anew, 0)["from_scratch"] and runs.metrics(anew, 0)["steps"] == 3
-    masks = [load_masks(runs.stage(chain, 0, "masks.npz"))["f"] for chain in (F, anew)]
-    assert np.array_equal(*masks) and masks[0].sum() == round(masks[0].size / 256)
-    kernels = []
-    for chain in (Chain(), F, anew):
-        network = keras.models.load_model(runs.stage(chain, 0, "model.keras"))
-        kernels.append(np.ravel(network.get_layer("3b").kernel))
-    # Re-trained weights lie near those they began with, new ones lie anywhere.
-    near, far = (np.corrcoef(kernels[0], kernel)[0, 1] for kernel in kernels[1:])
-    assert near > 0.9 and abs(far) < 0.2
-def test_an_unknown_scale_is_told_in_one_line():
-    code, output = reproduce("--table=3", "--scale=huge")
-    assert code != 0 and "Traceback" not in output
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("error: --scale=huge: there is no flags/scale/huge.cfg")

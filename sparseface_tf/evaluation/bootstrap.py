@@ -2,18 +2,19 @@
 
 Images of one person resemble each other, and a person stands in many pairs, so pairs are not
 independent: what is drawn anew, with replacement, are people. The intervals are those of
-percentiles. With the ten folds of LFW they are narrow by about a tenth, as ten values cannot tell
+percentiles. With the ten folds of LFW they are narrow by about a tenth, as ten values say no
 more of their spread.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 LEVEL = 0.95
 RESAMPLES = 2000
 _BLOCK = 100  # resamples at a time: with 6,000 pairs some 20 MB
 
 
-def interval_of_mean(values, seed=0):
+def interval_of_mean(values: ArrayLike, seed: int = 0) -> tuple[float, float] | None:
     """Interval of a mean.
 
     Args:
@@ -23,29 +24,31 @@ def interval_of_mean(values, seed=0):
     Returns:
         (low, high), or None for a single value.
     """
-    values = np.asarray(values, np.float64)
-    if len(values) < 2:
+    numbers = np.asarray(values, np.float64)
+    if len(numbers) < 2:
         return None
-    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    return _percentiles(values[drawn].mean(1))
+    drawn = np.random.default_rng(seed).integers(len(numbers), size=(RESAMPLES, len(numbers)))
+    return _percentiles(numbers[drawn].mean(1))
 
 
-def interval_of_share(right, identities, seed=0):
-    """Interval of the share of right answers, over identities.
+def interval_of_share(
+    right: ArrayLike, identities: ArrayLike, seed: int = 0
+) -> tuple[float, float] | None:
+    """Interval of the share of correct answers, over identities.
 
     Args:
-        right: bool or float array (n,); weights of ±1 and 0 give that of a difference.
+        right: bool or float array (n,), whether each is; weights of ±1 and 0 give that of a difference.
         identities: integer array (n,) or, for pairs, (n, 2): whom each answer is about.
         seed: integer.
 
     Returns:
         (low, high), or None for answers about a single identity.
     """
-    right = np.asarray(right, np.float64)
+    values = np.asarray(right, np.float64)
     shares = []
     for weights in _weights(identities, seed):
         total = weights.sum(1)
-        shares.append(weights[total > 0] @ right / total[total > 0])
+        shares.append(weights[total > 0] @ values / total[total > 0])
     return _percentiles(np.concatenate(shares)) if shares else None
 
 

@@ -16,10 +16,10 @@ class View1Result:
     """Numbers to choose a model by, never to report.
 
     Attributes:
-        accuracy: share of right answers on the test pairs.
+        accuracy: share of correct decisions on the test pairs.
         standard_error: of it, as of a share of independent pairs.
         threshold: the one that is best on the training pairs.
-        training_accuracy: share of right answers there.
+        training_accuracy: that share there.
         auc, eer: of the test pairs.
         how: how the numbers were obtained.
     """

@@ -65,11 +65,11 @@ class Roc(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """A rate of right decisions at a given rate of false ones.
+    """A rate of true accepts, or of correct identifications, at a given rate of false ones.
 
     Attributes:
         far: the rate of false accepts asked for.
-        rate: the right ones' rate.
+        rate: that of the true ones.
         threshold: scores from here on are accepted.
         false_accepts: number of impostors that are.
         impostors: number of all impostors; below 1 / far of them the rate is that without any

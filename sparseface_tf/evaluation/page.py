@@ -5,7 +5,6 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 
-import jinja2
 import markupsafe
 import matplotlib
 import numpy as np
@@ -77,6 +76,9 @@ def write_html(path, package, template, **content):
     Raises:
         OSError: if the file cannot be written.
     """
+    # Not at the top: only pages need it.
+    import jinja2  # noqa: PLC0415
+
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [jinja2.PackageLoader(name, "") for name in (package, __package__)]

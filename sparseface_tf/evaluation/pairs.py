@@ -2,8 +2,11 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pipelines.batches.pairs_file import read_named_pairs
 from pipelines.faces.names import find_images, image_names
@@ -41,12 +44,12 @@ class PairTest:
         left_out: number of pairs left out for that.
     """
 
-    images: np.ndarray
-    pairs: np.ndarray
-    same: np.ndarray
-    fold: np.ndarray
-    labels: np.ndarray
-    missing: tuple = ()
+    images: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    same: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    missing: tuple[str, ...] = ()
     left_out: int = 0
 
 
@@ -76,7 +79,7 @@ class PairResult:
             a threshold on.
         thresholds: for each fold, in ascending order, the one chosen on the others; with a single
             fold the one of `best_accuracy`.
-        best_accuracy: share of right answers with the threshold that is best on these very pairs.
+        best_accuracy: share of correct decisions with the threshold that is best on these very pairs.
         auc, eer: of all pairs together.
         fold_auc, fold_eer: `Estimate`s over folds; None with a single fold.
         tar_at_far: tuple of `FoldedTar`.
@@ -90,24 +93,26 @@ class PairResult:
 
     pairs: int
     genuine: int
-    missing: tuple
+    missing: tuple[str, ...]
     left_out: int
     accuracy: Estimate | None
-    thresholds: tuple
+    thresholds: tuple[float, ...]
     best_accuracy: float
     auc: float
     eer: float
     fold_auc: Estimate | None
     fold_eer: Estimate | None
-    tar_at_far: tuple
-    intervals: dict
+    tar_at_far: tuple[FoldedTar, ...]
+    intervals: dict[str, tuple[float, float]]
     identities: int
     curve: metrics.Curve
     histogram: metrics.Histogram
     how: str = HOW
 
 
-def read_pair_test(path, source, allow_missing=False):
+def read_pair_test(
+    path: str | os.PathLike, source: Any, allow_missing: bool = False
+) -> PairTest:
     """Reads a list of pairs in any of the formats of `pipelines.pairs_file.read_named_pairs`.
 
     Args:
@@ -175,7 +180,7 @@ def check_folds(same, fold, folds, path):
             )
 
 
-def score_pairs(features, pairs, scorer):
+def score_pairs(features: NDArray, pairs: NDArray, scorer: Any) -> NDArray[np.floating]:
     """Scores of pairs, some at a time.
 
     Args:
@@ -208,7 +213,7 @@ def check_features(features, images):
         raise ValueError(f"The features of {bad} images are not finite: the model is broken.")
 
 
-def evaluate_pairs(scores, test, fars=FARS):
+def evaluate_pairs(scores: ArrayLike, test: Any, fars: Sequence[float] = FARS) -> PairResult:
     """Numbers of a verification test.
 
     Args:
@@ -227,7 +232,7 @@ def evaluate_pairs(scores, test, fars=FARS):
     parts = [test.fold == number for number in np.unique(test.fold)]
     best_of_all = best_threshold(scores, test.same)
     accuracy = fold_auc = fold_eer = None
-    thresholds = (best_of_all,)
+    thresholds: tuple[float, ...] = (best_of_all,)
     if len(parts) > 1:
         verified = verification_accuracy(scores, test.same, test.fold)
         accuracy, thresholds = Estimate.of(verified.fold_accuracies, "folds"), verified.thresholds

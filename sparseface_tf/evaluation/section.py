@@ -30,7 +30,7 @@ class Number:
 
 @dataclasses.dataclass(frozen=True)
 class HardPair:
-    """A pair that was decided wrongly.
+    """A pair that was decided incorrectly.
 
     Attributes:
         names: of the two images.
@@ -47,7 +47,7 @@ class HardPair:
 
 @dataclasses.dataclass(frozen=True)
 class Hardest:
-    """The pairs decided wrongly by most, worst first.
+    """The incorrect decisions farthest from the threshold, worst first.
 
     Attributes:
         false_accepts, false_rejects: tuples of `HardPair`, some of each.

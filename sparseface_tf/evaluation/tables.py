@@ -156,7 +156,7 @@ def _column(numbers):
 
 
 def _best(numbers):
-    """The best of some numbers as it is printed; None where there is nothing to tell apart."""
+    """The best of some numbers as it is printed; None where all are equal."""
     finite = [number for number in numbers if math.isfinite(number.value)]
     if len({formatted(number.value) for number in finite}) < 2:
         return None
@@ -166,7 +166,7 @@ def _best(numbers):
 
 def comparison_rows(comparisons):
     """`Comparison`s as rows of strings, the first row the head."""
-    head = ["first", "second", "only first right", "only second right", "both right", "neither",
+    head = ["first", "second", "only first correct", "only second correct", "both correct", "neither",
             "difference", "95 % interval", "p"]
     rows = [
         [

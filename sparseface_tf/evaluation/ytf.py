@@ -6,6 +6,7 @@ scores of all pairs of a frame of one and a frame of the other.
 
 import dataclasses
 import os
+from typing import NamedTuple
 
 import numpy as np
 import tqdm
@@ -62,9 +63,48 @@ def read_splits(path, source, allow_missing=False):
     Raises:
         FileNotFoundError: if there is no such list.
         MissingImages: if videos have no frame and must, or none has.
-        ValueError: for a malformed line, with its number; a label that disagrees with the names; a split without pairs of either kind.
+        ValueError: for a malformed line, with its number; a label that disagrees with the names; a
+            split without pairs of either kind.
     """
     path = os.fspath(path)
+    rows = _read_pairs(path)
+    frames = {}
+    for i, name in enumerate(image_names(source)):
+        frames.setdefault(os.path.dirname(name), []).append(i)
+    missing = _missing(path, rows, frames, allow_missing)
+    kept = [row for row in rows if row.first in frames and row.second in frames]
+    same, fold = np.array([row.same for row in kept], bool), np.array([row.split for row in kept])
+    check_folds(same, fold, sorted({row.split for row in rows}), path)
+    videos = sorted({video for row in kept for video in row.videos})
+    number = {video: i for i, video in enumerate(videos)}
+    return VideoTest(
+        images=np.array([i for video in videos for i in frames[video]], np.int64),
+        starts=np.cumsum([0, *(len(frames[video]) for video in videos)]),
+        videos=tuple(videos),
+        pairs=np.array([[number[video] for video in row.videos] for row in kept], np.int64),
+        same=same,
+        fold=fold.astype(np.int64),
+        labels=np.unique([os.path.dirname(video) for video in videos], return_inverse=True)[1],
+        missing=tuple(missing),
+        left_out=len(rows) - len(kept),
+    )
+
+
+class _Pair(NamedTuple):
+    """A line of the list: two videos NAME/VIDEO, whether of one person, and the split."""
+
+    first: str
+    second: str
+    same: bool
+    split: int
+
+    @property
+    def videos(self):
+        return self[:2]
+
+
+def _read_pairs(path):
+    """The lines of a list, `_Pair`s, at least one."""
     rows = []
     for number, line in read_lines(path, "list of video pairs"):
         fields = [field.strip() for field in line.split(",")]
@@ -80,20 +120,22 @@ def read_splits(path, source, allow_missing=False):
                 f"{path}, line {number}: expected split, number, NAME/VIDEO, NAME/VIDEO, 0 or 1, "
                 f"got {line.strip()!r}."
             )
-        same = fields[4] == "1"
-        if same != (fields[2].split("/")[0] == fields[3].split("/")[0]):
+        split, _, first, second, same = fields
+        row = _Pair(first, second, same == "1", int(split))
+        if row.same != (first.split("/")[0] == second.split("/")[0]):
             raise ValueError(
-                f"{path}, line {number}: {fields[2]} and {fields[3]} are given as "
-                f"{'the same' if same else 'different'} people, their names say otherwise."
+                f"{path}, line {number}: {first} and {second} are given as "
+                f"{'the same' if row.same else 'different'} people, their names say otherwise."
             )
-        rows.append((fields[2], fields[3], same, int(fields[0])))
+        rows.append(row)
     if not rows:
         raise ValueError(f"{path} lists no pair.")
+    return rows
 
-    frames = {}
-    for i, name in enumerate(image_names(source)):
-        frames.setdefault(os.path.dirname(name), []).append(i)
-    wanted = list(dict.fromkeys(video for row in rows for video in row[:2]))
+
+def _missing(path, rows, frames, allow_missing):
+    """Videos of a list without a frame, a list of names; MissingImages if there must be none."""
+    wanted = list(dict.fromkeys(video for row in rows for video in row.videos))
     missing = [video for video in wanted if video not in frames]
     if missing and (not allow_missing or len(missing) == len(wanted)):
         raise MissingImages(
@@ -101,22 +143,7 @@ def read_splits(path, source, allow_missing=False):
             f"first is {missing[0]}: give the folder that holds NAME/VIDEO/FRAME.",
             missing,
         )
-    kept = [row for row in rows if row[0] in frames and row[1] in frames]
-    same, fold = np.array([row[2] for row in kept], bool), np.array([row[3] for row in kept])
-    check_folds(same, fold, sorted({row[3] for row in rows}), path)
-    videos = sorted({video for row in kept for video in row[:2]})
-    number = {video: i for i, video in enumerate(videos)}
-    return VideoTest(
-        images=np.array([i for video in videos for i in frames[video]], np.int64),
-        starts=np.cumsum([0, *(len(frames[video]) for video in videos)]),
-        videos=tuple(videos),
-        pairs=np.array([[number[video] for video in row[:2]] for row in kept], np.int64),
-        same=same,
-        fold=fold.astype(np.int64),
-        labels=np.unique([os.path.dirname(video) for video in videos], return_inverse=True)[1],
-        missing=tuple(missing),
-        left_out=len(rows) - len(kept),
-    )
+    return missing
 
 
 def score_videos(features, test, scorer, title=None):

@@ -1,6 +1,7 @@
 """The cosine of two features as a score, for one pair or for all pairs of two sets."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import normalize
 
@@ -20,29 +21,29 @@ class Cosine(TransformerMixin, BaseEstimator):
     ```
     """
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> "Cosine":
         """Learns nothing; checks X, an array (images, features)."""
         self._check(X, reset=True)
         return self
 
-    def score_pairs(self, X1, X2):
+    def score_pairs(self, X1: ArrayLike, X2: ArrayLike) -> NDArray[np.floating]:
         """Cosine of every row of X1 with the same row of X2, arrays (n, features); float (n,)."""
-        X1, X2 = self._check(X1), self._check(X2)
-        check_same_length(X1, X2)
-        return cosine_similarity(X1, X2)
+        a, b = self._check(X1), self._check(X2)
+        check_same_length(a, b)
+        return cosine_similarity(a, b)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[np.floating]:
         """Rows of X (n, features) at unit length; their inner products are the scores.
 
         A row of zeros stays so: its cosine with anything is 0.
         """
         return normalize(self._check(X))
 
-    def offsets(self, transformed):
+    def offsets(self, transformed: NDArray) -> NDArray[np.floating]:
         """What an inner product lacks to be the score, as in `JointBayesian`: zeros (n,)."""
         return np.zeros(len(transformed), transformed.dtype)
 
-    def score_matrix(self, A, B):
+    def score_matrix(self, A: ArrayLike, B: ArrayLike) -> NDArray[np.floating]:
         """Cosine of every row of A (n, features) with every row of B (m, features): (n, m)."""
         return self.transform(A) @ self.transform(B).T
 
@@ -56,7 +57,7 @@ class Cosine(TransformerMixin, BaseEstimator):
         return tags
 
 
-def cosine_similarity(a, b):
+def cosine_similarity(a: NDArray, b: NDArray) -> NDArray[np.floating]:
     """Row by row cosine of two arrays (n, d), float (n,); 0 where a feature is all zero."""
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.einsum("nd,nd->n", a, b) / np.maximum(norms, np.finfo(np.float32).tiny)

@@ -1,24 +1,27 @@
 """One-to-many search: the best of a large gallery for each of a batch of probes."""
 
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 
 def top_k(
-    probes,
-    gallery,
-    k,
+    probes: ArrayLike,
+    gallery: Any,
+    k: int,
     *,
-    probe_offsets=None,
-    gallery_offsets=None,
-    block=2048,
-    threads=None,
-    progress=None,
-):
+    probe_offsets: ArrayLike | None = None,
+    gallery_offsets: ArrayLike | None = None,
+    block: int = 2048,
+    threads: int | None = None,
+    progress: Callable[..., Iterable] | None = None,
+) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
     """The k vectors of a gallery with the highest scores, exactly, for every probe.
 
     A score is the inner product plus an offset of each of the two vectors. So for `JointBayesian`
@@ -56,6 +59,27 @@ def top_k(
         ValueError: for shapes that do not fit, a gallery of less than k vectors, or scores that
             are not finite.
     """
+    vectors, offsets = _checked(probes, gallery, k, gallery_offsets)
+    block = max(block, k)
+    best = _Best(len(vectors), k, vectors.dtype)
+    products = _Products(vectors, gallery, block)
+
+    def search(start):
+        of_block = None if offsets is None else offsets[start : start + block]
+        best.take(products(start), start, of_block)
+
+    starts = range(0, len(gallery), block)
+    with threadpool_limits(1), ThreadPoolExecutor(threads or joblib.cpu_count()) as pool:
+        done = pool.map(search, starts)
+        for _ in progress(done, total=len(starts)) if progress else done:
+            pass
+    if probe_offsets is not None:
+        best.scores += np.asarray(probe_offsets, vectors.dtype)[:, None]
+    return best.scores, best.indices
+
+
+def _checked(probes, gallery, k, offsets):
+    """The probes and the gallery's offsets in the gallery's type, or ValueError."""
     if not 1 <= k <= len(gallery):
         raise ValueError(
             f"The best {k} of a gallery of {len(gallery)} vectors were asked for: k must be from 1 "
@@ -64,59 +88,79 @@ def top_k(
     dtype = np.dtype(gallery.dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"The gallery must be of float32 or float64, got {dtype}.")
-    probes = np.asarray(probes, dtype)
-    if gallery_offsets is not None:
-        gallery_offsets = np.asarray(gallery_offsets, dtype)
-        if len(gallery_offsets) != len(gallery):
+    if offsets is not None:
+        offsets = np.asarray(offsets, dtype)
+        if len(offsets) != len(gallery):
             raise ValueError(
-                f"{len(gallery_offsets)} offsets were given for {len(gallery)} gallery vectors."
+                f"{len(offsets)} offsets were given for {len(gallery)} gallery vectors."
             )
-        if not np.isfinite(gallery_offsets).all():
+        if not np.isfinite(offsets).all():
             raise ValueError("Some offsets of the gallery are not finite.")
+    return np.asarray(probes, dtype), offsets
 
-    n, block = len(probes), max(block, k)
-    best = np.full((n, k), -np.inf, dtype)
-    indices = np.full((n, k), -1, np.int64)
-    own, lock = threading.local(), threading.Lock()
 
-    def search(start):
-        vectors = gallery[start : start + block]
-        if not hasattr(own, "scores"):
-            own.scores = np.empty((n, block), dtype)
+class _Products:
+    """Inner products of all probes with one block of the gallery.
+
+    Every thread has an array of its own for them, which its next block overwrites.
+    """
+
+    def __init__(self, probes, gallery, block):
+        self._probes, self._gallery, self._block = probes, gallery, block
+        self._own = threading.local()
+
+    def __call__(self, start):
+        """Array (probes, block or less) of the products with the gallery from `start` on."""
+        vectors = self._gallery[start : start + self._block]
+        n, dtype = len(self._probes), self._probes.dtype
+        if not hasattr(self._own, "scores"):
+            self._own.scores = np.empty((n, self._block), dtype)
         # The last block may be smaller. A product goes straight into an array without gaps only.
-        whole = len(vectors) == block
-        scores = own.scores if whole else np.empty((n, len(vectors)), dtype)
-        np.matmul(probes, vectors.T, out=scores)
+        whole = len(vectors) == self._block
+        scores = self._own.scores if whole else np.empty((n, len(vectors)), dtype)
+        return np.matmul(self._probes, vectors.T, out=scores)
+
+
+class _Best:
+    """The best scores of every probe so far, to which threads add block by block.
+
+    Attributes:
+        scores, indices: arrays (n, k), as `top_k` returns them.
+    """
+
+    def __init__(self, n, k, dtype):
+        self.scores = np.full((n, k), -np.inf, dtype)
+        self.indices = np.full((n, k), -1, np.int64)
+        self._lock = threading.Lock()
+
+    def take(self, scores, start, offsets):
+        """Takes what a block has that is better.
+
+        Args:
+            scores: array (n, block), without offsets.
+            start: gallery index of the first column.
+            offsets: array (block,), or None.
+        """
         highest = scores.max(axis=1)
         # The maximum passes NaN on.
         if not np.isfinite(highest).all():
             raise ValueError(
-                f"Scores with gallery vectors {start} to {start + len(vectors) - 1} are not "
+                f"Scores with gallery vectors {start} to {start + scores.shape[1] - 1} are not "
                 "finite: the gallery or the probes hold NaN, infinity, or values too large for "
                 "their type."
             )
-        if gallery_offsets is not None:
+        if offsets is not None:
             # No score can be higher: so offsets need not be added to those of most probes.
-            offsets = gallery_offsets[start : start + block]
             highest += offsets.max()
         # Equal ones too: blocks come in any order, and a lower index goes before a higher one.
         # Another thread may raise the k-th best meanwhile, which costs a vain look at most.
-        rows = np.flatnonzero(highest >= best[:, -1])
+        rows = np.flatnonzero(highest >= self.scores[:, -1])
         if len(rows):
             scores = scores[rows]
-            if gallery_offsets is not None:
+            if offsets is not None:
                 scores += offsets
-            with lock:
-                _merge(best, indices, rows, scores, start)
-
-    starts = range(0, len(gallery), block)
-    with threadpool_limits(1), ThreadPoolExecutor(threads or joblib.cpu_count()) as pool:
-        done = pool.map(search, starts)
-        for _ in progress(done, total=len(starts)) if progress else done:
-            pass
-    if probe_offsets is not None:
-        best += np.asarray(probe_offsets, dtype)[:, None]
-    return best, indices
+            with self._lock:
+                _merge(self.scores, self.indices, rows, scores, start)
 
 
 def _merge(best, indices, rows, scores, start):

@@ -1,6 +1,7 @@
 """Classification by the nearest centre of a class."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.utils.multiclass import check_classification_targets
@@ -26,7 +27,7 @@ class NearestCentre(ClassifierMixin, BaseEstimator):
     ['b']
     """
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "NearestCentre":
         """Learns the centres.
 
         Args:
@@ -38,20 +39,19 @@ class NearestCentre(ClassifierMixin, BaseEstimator):
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite=False)
         check_classification_targets(y)
-        X = check_features(self, X)
+        features = check_features(self, X)
         self.classes_, labels, counts = np.unique(y, return_inverse=True, return_counts=True)
-        sums = np.zeros((len(counts), X.shape[1]))
-        np.add.at(sums, labels, X)
+        sums = np.zeros((len(counts), features.shape[1]))
+        np.add.at(sums, labels, features)
         self.centres_ = sums / counts[:, None]
         return self
 
-    def similarities(self, X):
+    def similarities(self, X: ArrayLike) -> NDArray[np.float64]:
         """Cosines with all centres, float64 (images, classes); 0 where a feature is zero."""
         check_is_fitted(self)
-        X = check_features(self, X)
-        return cosine_similarity(X, self.centres_)
+        return cosine_similarity(check_features(self, X), self.centres_)
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> NDArray:
         """The class of each feature, (images,); the first of equally near ones."""
         nearest = np.argmax(self.similarities(X), axis=1)
         return self.classes_[nearest]

@@ -1,10 +1,12 @@
-"""Embedding faces and telling whether two of them show the same identity."""
+"""Whether two faces show the same identity: embedding, thresholds, accuracy over folds."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import keras
 import numpy as np
 import tqdm
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +22,13 @@ class Verification:
 
     accuracy: float
     standard_error: float
-    fold_accuracies: tuple
-    thresholds: tuple
+    fold_accuracies: tuple[float, ...]
+    thresholds: tuple[float, ...]
 
 
-def embed(model, batches, title=None):
+def embed(
+    model: keras.Model, batches: Iterable, title: str | None = None
+) -> NDArray[np.float32]:
     """Features of all images of a data set.
 
     Args:
@@ -40,8 +44,8 @@ def embed(model, batches, title=None):
     return np.concatenate(features).astype(np.float32)
 
 
-def best_threshold(scores, same):
-    """The threshold that tells most pairs right when score >= threshold means the same.
+def best_threshold(scores: ArrayLike, same: ArrayLike) -> float:
+    """The threshold with most correct decisions, where score >= threshold means the same.
 
     Among equally good ones the middle of the widest gap is taken, so that the choice does not
     hang on the last digits of one score.
@@ -62,7 +66,7 @@ def best_threshold(scores, same):
     lower = np.concatenate([[scores[0] - 1], scores])
     upper = np.concatenate([scores, [scores[-1] + 1]])
     gap = upper - lower
-    # Between two equal scores there is no threshold, whatever it would get right.
+    # Between two equal scores there is no threshold, however good it would be.
     correct = np.where(gap > 0, correct, -1)
     best = max(np.flatnonzero(correct == correct.max()), key=lambda k: gap[k])
     middle = (lower[best] + upper[best]) / 2
@@ -70,7 +74,9 @@ def best_threshold(scores, same):
     return float(middle if middle > lower[best] else upper[best])
 
 
-def verification_accuracy(scores, same, folds):
+def verification_accuracy(
+    scores: ArrayLike, same: ArrayLike, folds: ArrayLike
+) -> Verification:
     """Accuracy over folds, each with the threshold that is best on all the others.
 
     This is LFW's View 2 protocol when the folds are LFW's.
@@ -106,8 +112,10 @@ def verification_accuracy(scores, same, folds):
     )
 
 
-def right_decisions(scores, same, folds, thresholds):
-    """Which pairs a verification test decides rightly.
+def correct_decisions(
+    scores: ArrayLike, same: ArrayLike, folds: ArrayLike, thresholds: ArrayLike
+) -> NDArray[np.bool_]:
+    """Which pairs a verification test decides correctly.
 
     Args:
         scores, same, folds: as in `verification_accuracy`.

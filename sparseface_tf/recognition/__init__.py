@@ -1,1 +1,27 @@
-"""Recognising faces in photographs: who is in them, and are two of the same person."""
+"""Recognising faces in photographs: who is in them, and are two of the same person.
+
+* `Recogniser`: what recognize.py does, from the settings of a `Recognition`.
+* `PeopleGallery`: people with the features of their faces, in one file.
+* `learn_scorings`, `write_scorings`, `read_scorings`: `Scoring`s, a scorer each and what its scores
+  mean, a `Calibration`.
+* `photos`: photographs and the faces in them. `annotation`: boxes and names drawn into them.
+"""
+
+from sparseface_tf.recognition.calibration import Calibration
+from sparseface_tf.recognition.commands import Recogniser
+from sparseface_tf.recognition.learning import learn_scorings
+from sparseface_tf.recognition.people import PeopleGallery
+from sparseface_tf.recognition.scoring import Match, Scoring, read_scorings, write_scorings
+from sparseface_tf.recognition.settings import Recognition
+
+__all__ = [
+    "Calibration",
+    "Match",
+    "PeopleGallery",
+    "Recogniser",
+    "Recognition",
+    "Scoring",
+    "learn_scorings",
+    "read_scorings",
+    "write_scorings",
+]

@@ -1,9 +1,12 @@
 """What a score means: probability of the same person, and thresholds at rates of false accepts."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import LogisticRegression
 
 from sparseface_tf.evaluation.bootstrap import LEVEL, RESAMPLES
@@ -50,7 +53,9 @@ class Calibration:
     tar_high: np.ndarray
 
     @classmethod
-    def of(cls, scores, same, identities, seed=0):
+    def of(
+        cls, scores: ArrayLike, same: ArrayLike, identities: ArrayLike, seed: int = 0
+    ) -> "Calibration":
         """Learns it from pairs of people that the network was not trained on.
 
         Args:
@@ -61,47 +66,49 @@ class Calibration:
 
         Raises:
             ValueError: if there are too few pairs, scores that are not finite, or scores that do
-                not tell same from different.
+                not separate same from different.
         """
-        scores, same = np.asarray(scores), np.asarray(same, bool)
-        if not np.isfinite(scores).all():
+        all_scores, is_same = np.asarray(scores), np.asarray(same, bool)
+        if not np.isfinite(all_scores).all():
             raise ValueError("Some scores are not finite: the network is broken.")
-        genuine, impostor = np.sort(scores[same]), np.sort(scores[~same])
+        genuine, impostor = np.sort(all_scores[is_same]), np.sort(all_scores[~is_same])
         if len(genuine) < LEAST:
             raise ValueError(f"{len(genuine)} pairs of one person are too few: at least {LEAST}.")
         tail = Tail.of(impostor)
         slope, intercept = _log_odds(genuine, impostor)
         far = far_steps(len(impostor))
         threshold = np.array([threshold_at_far(impostor, rate) for rate in far], np.float64)
-        false_accepts = accepted(impostor, threshold)
         people, number = np.unique(identities, return_inverse=True)
-        intervals = _intervals(
-            scores, same, number.reshape(np.shape(identities)), threshold, seed
+        number = number.reshape(np.shape(identities))
+        (far_low, far_high), (tar_low, tar_high) = _intervals(
+            all_scores, is_same, number, threshold, seed
         )
         return cls(
-            slope,
-            intercept,
-            len(people),
-            len(genuine),
-            len(impostor),
-            tail,
-            far,
-            threshold,
-            false_accepts,
-            *intervals[0],
-            accepted(genuine, threshold) / len(genuine),
-            *intervals[1],
+            slope=slope,
+            intercept=intercept,
+            people=len(people),
+            genuine=len(genuine),
+            impostors=len(impostor),
+            tail=tail,
+            far=far,
+            threshold=threshold,
+            false_accepts=accepted(impostor, threshold),
+            far_low=far_low,
+            far_high=far_high,
+            tar=accepted(genuine, threshold) / len(genuine),
+            tar_low=tar_low,
+            tar_high=tar_high,
         )
 
-    def log_ratio(self, scores):
+    def log_ratio(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of how much likelier scores are of one person than of two."""
         return self.slope * np.asarray(scores, np.float64) + self.intercept
 
-    def probability(self, scores):
+    def probability(self, scores: ArrayLike) -> NDArray[np.float64]:
         """That scores are of one person, where both answers are equally likely beforehand."""
         return np.exp(-np.logaddexp(0, -self.log_ratio(scores)))
 
-    def threshold_at(self, far):
+    def threshold_at(self, far: float) -> tuple[float, bool]:
         """The score from which on two faces are taken for the same at a rate of false accepts.
 
         Measured rates are kept to: of the steps the one at or below. Lower ones are read off the
@@ -125,14 +132,14 @@ class Calibration:
         beyond = min(far, self.tail.rate)
         return max(float(self.threshold[0]), self.tail.threshold(beyond)), False
 
-    def to_arrays(self):
+    def to_arrays(self) -> dict[str, NDArray]:
         """Dict of arrays without objects."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         fields["tail"] = dataclasses.astuple(self.tail)
         return {name: np.asarray(value) for name, value in fields.items()}
 
     @classmethod
-    def from_arrays(cls, arrays):
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> "Calibration":
         """The calibration that `to_arrays` was asked of.
 
         Raises:
@@ -149,15 +156,16 @@ class Calibration:
             raise ValueError("it has no rates")
         if (np.diff(values["far"]) <= 0).any() or (np.diff(values["threshold"]) > 0).any():
             raise ValueError("its rates are not in order")
-        values |= {name: values[name].item() for name in scalars}
-        values["tail"] = Tail(*values["tail"].tolist())
-        if not (0 < values["tail"].rate <= 1 and values["tail"].scale > 0):
+        tail = Tail(*values["tail"].tolist())
+        if not (0 < tail.rate <= 1 and tail.scale > 0):
             raise ValueError("its tail is of no distribution")
-        return cls(**values)
+        known: dict[str, Any] = {**values, "tail": tail}
+        known |= {name: values[name].item() for name in scalars}
+        return cls(**known)
 
 
 def far_steps(impostors):
-    """Rates of false accepts that so many impostors can tell, ascending; powers of ten exactly."""
+    """Rates of false accepts that so many impostors can measure, ascending; powers of ten exactly."""
     lowest = LEAST / impostors
     steps = int(np.floor(STEPS * np.log10(HIGHEST / lowest) + 1e-9))
     # Rounded, so that 0.001 is 0.001.

@@ -9,7 +9,7 @@ from pipelines.batches.pairs_file import read_pairs
 from pipelines.inspection.checking import check_images
 from pipelines.sources import open_faces
 from pipelines.sources.subset import Subset, cap_images
-from sparseface_tf.embedding.embedder import held_out_by_run, read_names
+from sparseface_tf.embedding.embedder import Embedder, held_out_by_run, read_names
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.embedding.systems import System
 from sparseface_tf.matching.cosine import Cosine
@@ -18,14 +18,22 @@ from sparseface_tf.recognition.calibration import Calibration
 from sparseface_tf.recognition.pairs import all_pairs, listed_pairs
 from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN, Scoring
 
-# Of every two images a pair is made: 4,000 make 8 million. More people tell more than more images.
+# Of every two images a pair is made: 4,000 make 8 million. More people help more than more images.
 MOST_IMAGES, MOST_OF_ONE = 4000, 20
 IDENTITIES = ("all", "held_out")
 
 
 def learn_scorings(
-    embedder, data, *, train_data="", identities="all", pairs="", components=0, cache, seed=0
-):
+    embedder: Embedder,
+    data: str,
+    *,
+    train_data: str = "",
+    identities: str = "all",
+    pairs: str = "",
+    components: int = 0,
+    cache: str,
+    seed: int = 0,
+) -> dict[str, Scoring]:
     """Calibrates cosine, and Joint Bayesian where there are faces to learn it from.
 
     Args:
@@ -57,33 +65,37 @@ def learn_scorings(
         people = _of(people, held_out, True, data)
         training = training and _of(training, held_out, False, train_data)
     if training is not None:
-        both = sorted(set(people.identities) & set(training.identities))
-        if both:
-            raise ValueError(
-                f"{len(both)} people are in --data and in --train_data, the first is {both[0]}: "
-                "scores of people who were learned from are too good; give others, or "
-                "--identities=held_out."
-            )
+        _check_apart(people, training)
     listed = read_pairs(pairs, people) if pairs else None
     if listed is None:
         people = _limited(people, seed)
     system, cached = System("", (embedder,)), FeatureCache(cache)
     features = system.features(cached, Faces(people, "faces"), np.arange(len(people)))
-    scorers = {COSINE: Cosine()}
+    scorers: dict[str, Cosine | JointBayesian] = {COSINE: Cosine()}
     if training is not None:
         known = system.features(cached, Faces(training, "training faces"), np.arange(len(training)))
         logging.info("Learning Joint Bayesian from %d images.", len(training))
-        components = components if 0 < components < known.shape[1] else None
-        scorer = JointBayesian(components, random_state=0)
-        scorers[JOINT_BAYESIAN] = scorer.fit(known, training.labels)
+        limited = components if 0 < components < known.shape[1] else None
+        scorers[JOINT_BAYESIAN] = JointBayesian(limited, random_state=0).fit(known, training.labels)
     scorings = {}
     for name, scorer in scorers.items():
         if listed is None:
-            scored = all_pairs(scorer, features, people.labels)
+            scores, same, who = all_pairs(scorer, features, people.labels)
         else:
-            scored = listed_pairs(scorer, features, people.labels, listed)
-        scorings[name] = Scoring(scorer, Calibration.of(*scored, seed))
+            scores, same, who = listed_pairs(scorer, features, people.labels, listed)
+        scorings[name] = Scoring(scorer, Calibration.of(scores, same, who, seed))
     return scorings
+
+
+def _check_apart(people, training):
+    """Raises ValueError if somebody is in both sources."""
+    both = sorted(set(people.identities) & set(training.identities))
+    if both:
+        raise ValueError(
+            f"{len(both)} people are in --data and in --train_data, the first is {both[0]}: "
+            "scores of people who were learned from are too good; give others, or "
+            "--identities=held_out."
+        )
 
 
 def _open(name, cache):

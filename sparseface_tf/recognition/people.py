@@ -3,7 +3,7 @@
 A rollback journal, not a write-ahead log: at rest the gallery is one file that can be copied and
 read from where nothing can be written. A photograph is one transaction of a few kilobytes, so
 that readers wait for milliseconds at most, and a kill leaves the photographs before it. No
-photographs are kept, only what tells that one is there already: a hash of its file. What is removed
+photographs are kept, only what shows that one is there already: a hash of its file. What is removed
 is overwritten.
 """
 
@@ -12,8 +12,10 @@ import os
 import sqlite3
 import unicodedata
 import urllib.request
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 APPLICATION, VERSION = 0x53504652, 1  # "SPFR"
 # Seconds that a reader waits for a writer, or a writer for another.
@@ -45,10 +47,12 @@ class PeopleGallery:
     OSError if it cannot be read or written.
     """
 
-    def __init__(self, path, key=None):
+    def __init__(self, path: str | os.PathLike, key: str | None = None) -> None:
         self.path, self.key = os.fspath(path), key
 
-    def add(self, name, photo, box, feature):
+    def add(
+        self, name: str, photo: bytes, box: Iterable[float], feature: NDArray[np.float32]
+    ) -> bool:
         """Adds a face to a person, who is new if there is none of that name.
 
         Args:
@@ -65,7 +69,7 @@ class PeopleGallery:
         """
         name = checked_name(name)
         feature = np.ascontiguousarray(feature, "<f4")
-        box = ",".join(f"{side:.0f}" for side in box)
+        place = ",".join(f"{side:.0f}" for side in box)
         with self._open(write=True) as connection:
             features = self._check(connection, len(feature))
             if feature.shape != (features,) or not np.isfinite(feature).all():
@@ -74,7 +78,7 @@ class PeopleGallery:
                 )
             known = connection.execute(
                 "SELECT name FROM faces JOIN people ON people.id = person WHERE photo = ? AND box = ?",
-                (photo, box),
+                (photo, place),
             ).fetchone()
             if known and known[0] != name:
                 raise ValueError(f"this very face is in the gallery as {known[0]}")
@@ -84,11 +88,11 @@ class PeopleGallery:
             connection.execute(
                 "INSERT INTO faces (person, photo, box, feature) "
                 "SELECT id, ?, ?, ? FROM people WHERE name = ?",
-                (photo, box, feature.tobytes(), name),
+                (photo, place, feature.tobytes(), name),
             )
             return True
 
-    def remove(self, name):
+    def remove(self, name: str) -> int:
         """Removes a person with all features; returns how many faces there were.
 
         Raises:
@@ -96,18 +100,22 @@ class PeopleGallery:
         """
         name = checked_name(name)
         with self._open(write=True, make=False) as connection:
-            self._check(connection)
-            count = connection.execute(
-                "SELECT COUNT(*) FROM faces JOIN people ON people.id = person WHERE name = ?", (name,)
-            ).fetchone()[0]
-            if not connection.execute("DELETE FROM people WHERE name = ?", (name,)).rowcount:
+            faces = people = 0
+            if self._check(connection):
+                (faces,) = connection.execute(
+                    "SELECT COUNT(*) FROM faces JOIN people ON people.id = person WHERE name = ?",
+                    (name,),
+                ).fetchone()
+                people = connection.execute("DELETE FROM people WHERE name = ?", (name,)).rowcount
+            if not people:
                 raise ValueError(f"There is no {name} in {self.path}: 'gallery list' shows who is.")
-            return count
+            return faces
 
-    def people(self):
+    def people(self) -> dict[str, int]:
         """Dict from the people's names, sorted, to their number of faces."""
         with self._open() as connection:
-            self._check(connection)
+            if not self._check(connection):
+                return {}
             return dict(
                 connection.execute(
                     "SELECT name, COUNT(*) FROM people JOIN faces ON person = people.id "
@@ -115,15 +123,17 @@ class PeopleGallery:
                 )
             )
 
-    def faces(self):
+    def faces(self) -> tuple[list[str], NDArray[np.float32]]:
         """All faces as they are at one moment.
 
         Returns:
             names: list of n strings, whose each is.
-            features: float32 array (n, features).
+            features: float32 array (n, features); (0, 0) if nobody was ever enrolled.
         """
         with self._open() as connection:
             width = self._check(connection)
+            if not width:
+                return [], np.zeros((0, 0), np.float32)
             rows = connection.execute(
                 "SELECT name, feature FROM faces JOIN people ON people.id = person ORDER BY faces.id"
             ).fetchall()
@@ -179,13 +189,18 @@ class PeopleGallery:
     def _check(self, connection, features=None):
         """Length of the features; makes the tables of a new gallery if it is given.
 
+        Without it, 0 for a file that is empty, as a kill during the first enrolment leaves it.
+
         Raises:
             ValueError: if it is another file, or of another network.
         """
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-        if features is not None and not tables and not application:
+        new = not tables and not application
+        if new and features is None:
+            return 0
+        if new:
             # One by one: executescript would end the transaction.
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
@@ -206,7 +221,7 @@ class PeopleGallery:
         return row[1]
 
 
-def checked_name(name):
+def checked_name(name: str) -> str:
     """A person's name as the gallery keeps it, in one form of Unicode.
 
     Raises:

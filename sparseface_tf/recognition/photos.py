@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.batches.batches import network_input
+from pipelines.detection import Face, main_face, upright_turns
 from pipelines.detection.letterbox import letterbox, to_stored
-from pipelines.detection.photos import Face, main_face, upright_turns
 from pipelines.faces.images import decode, reason_of
+from sparseface_tf.recognition import wording
 
 # A photograph's file is read whole; ordinary ones are of some megabytes.
 MAX_BYTES = 1 << 28
@@ -39,10 +40,10 @@ class UnusablePhoto(ValueError):
 
 
 def open_photo(path):
-    """Reads a photograph: JPEG, PNG, BMP, GIF or WebP, see `pipelines.images.decode`.
+    """Reads a photograph: JPEG, PNG, BMP, GIF or WebP, see `pipelines.faces.images.decode`.
 
     How much memory that takes is known before it is decoded: no file of more than `MAX_BYTES` is
-    read, no image of more than `pipelines.images.MAX_PIXELS` decoded.
+    read, no image of more than `pipelines.faces.images.MAX_PIXELS` decoded.
 
     Args:
         path: the file.
@@ -89,7 +90,7 @@ def open_detector():
     """
     try:
         # A package of an extra that training does without.
-        from pipelines.detection.mtcnn import MtcnnDetector
+        from pipelines.detection.mtcnn import MtcnnDetector  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ValueError(
             f"The package {error.name} is missing: pip install 'sparseface_tf[detect]'."
@@ -140,19 +141,15 @@ def chosen_face(faces, image, number=0):
     if not faces:
         raise ValueError("no face found")
     if number > len(faces):
-        raise ValueError(f"face {number} was asked for, and {_faces(len(faces))} found")
+        raise ValueError(f"face {number} was asked for, and {wording.faces(len(faces))} found")
     return number - 1 if number else main_face(faces, *image.shape[:2])
-
-
-def _faces(count):
-    return "1 face" if count == 1 else f"{count} faces"
 
 
 def embed_faces(embedder, image, faces):
     """Features of faces: each the mean of the face's and of its mirror image's.
 
     Args:
-        embedder: `sparseface_tf.embedder.Embedder`.
+        embedder: `sparseface_tf.embedding.embedder.Embedder`.
         image: uint8 array (height, width, 3).
         faces: list of `Face` in it.
 

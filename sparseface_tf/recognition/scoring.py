@@ -3,8 +3,11 @@
 import dataclasses
 import os
 import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.files import write_atomically
 from sparseface_tf.matching.cosine import Cosine
@@ -56,10 +59,12 @@ class Scoring:
         calibration: `Calibration` of its scores.
     """
 
-    scorer: object
+    scorer: Cosine | JointBayesian
     calibration: Calibration
 
-    def search(self, probes, gallery, names, far):
+    def search(
+        self, probes: NDArray, gallery: NDArray, names: Sequence[str], far: float
+    ) -> list[Match]:
         """Who faces are, of a gallery.
 
         The score of a person is the best with any of the person's faces. It must reach the
@@ -92,7 +97,7 @@ class Scoring:
         share = IN_GALLERY / len(set(names))
         matches = []
         for row, faces in zip(scores, who):
-            best = {}
+            best: dict[str, float] = {}
             for score, face in zip(row.tolist(), faces.tolist()):
                 best.setdefault(names[face], score)  # the first is the highest
             odds = np.log(share) + self.calibration.log_ratio([*best.values()])
@@ -103,7 +108,9 @@ class Scoring:
         return matches
 
 
-def write_scorings(path, key, scorings):
+def write_scorings(
+    path: str | os.PathLike, key: str, scorings: Mapping[str, Scoring]
+) -> None:
     """Writes scorers with their calibrations, atomically; arrays only, nothing that could run.
 
     Args:
@@ -111,17 +118,17 @@ def write_scorings(path, key, scorings):
         key: names the network, see `Embedder`.
         scorings: dict from name of the scorer to `Scoring`.
     """
-    arrays = {"version": np.int64(VERSION), "model": np.array(key)}
+    arrays: dict[str, Any] = {"version": np.int64(VERSION), "model": np.array(key)}
     for name, scoring in scorings.items():
         for field, value in scoring.calibration.to_arrays().items():
             arrays[f"{name}.{field}"] = value
-    if JOINT_BAYESIAN in scorings:
-        for field, value in scorings[JOINT_BAYESIAN].scorer.to_arrays().items():
-            arrays[f"{JOINT_BAYESIAN}.{field}"] = value
+        if isinstance(scoring.scorer, JointBayesian):
+            for field, value in scoring.scorer.to_arrays().items():
+                arrays[f"{name}.{field}"] = value
     write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
-def read_scorings(path, key):
+def read_scorings(path: str | os.PathLike, key: str) -> dict[str, Scoring]:
     """Reads what `write_scorings` wrote, whoever wrote it.
 
     Returns:

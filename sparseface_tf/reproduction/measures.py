@@ -1,6 +1,8 @@
 """Numbers that were measured once a seed, and what their spread allows to say."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -26,14 +28,20 @@ class Measure:
         over: what the interval is of, or "".
     """
 
-    values: dict
+    values: dict[Any, float]
     mean: float
     standard_error: float | None
-    interval: tuple | None
+    interval: tuple[float, float] | None
     over: str
 
     @classmethod
-    def of(cls, values, interval=None, over="", parts="seeds"):
+    def of(
+        cls,
+        values: Mapping,
+        interval: tuple[float, float] | None = None,
+        over: str = "",
+        parts: str = "seeds",
+    ) -> "Measure":
         """The measure from a dict of values by seed.
 
         Args:
@@ -57,7 +65,7 @@ class Paired:
     Attributes:
         first, second: names of the networks.
         comparisons: dict from seed to `sparseface_tf.evaluation.comparison.Comparison`.
-        difference: `Measure` of the share of right decisions of the first less the second's.
+        difference: `Measure` of the share of correct decisions of the first less the second's.
     """
 
     first: str
@@ -67,12 +75,12 @@ class Paired:
 
     @property
     def only_first(self):
-        """Pairs or images that only the first decides rightly, summed over seeds."""
+        """Pairs or images that only the first decides correctly, summed over seeds."""
         return sum(one.only_first for one in self.comparisons.values())
 
     @property
     def only_second(self):
-        """Pairs or images that only the second decides rightly, summed over seeds."""
+        """Pairs or images that only the second decides correctly, summed over seeds."""
         return sum(one.only_second for one in self.comparisons.values())
 
 
@@ -81,8 +89,8 @@ def paired(first, second, answers, other_answers, over):
 
     Args:
         first, second: names of the networks.
-        answers, other_answers: of the two, dicts from seed to "right", bool (n,), whether a pair
-            or image is decided rightly, and "identities", int (n, 2) or (n,).
+        answers, other_answers: of the two, dicts from seed to "right", bool (n,), whether the
+            decision on a pair or image is correct, and "identities", int (n, 2) or (n,).
         over: what the interval of a single seed is of, `OVER_PAIRS` or `OVER_IMAGES`.
 
     Returns:
@@ -117,7 +125,7 @@ class Claim:
         text: such as "correlation above magnitude on 5b".
         difference: `Measure`, above 0 where it is as the paper says; None if nothing was measured.
         published: the paper's, or None where it gives no figure.
-        scale: 100 for shares, which are told in points; else 1.
+        scale: 100 for shares, which are given in points; else 1.
         equal: whether the paper says that there is no difference.
     """
 
@@ -128,7 +136,7 @@ class Claim:
     equal: bool = False
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """"holds" or "does not hold" where the interval excludes 0, else what is open.
 
         What one seed shows another may contradict, so that of a single one says so.

@@ -85,7 +85,7 @@ def plot_widths(widths, others, published, published_others):
             # For the names.
             panel.margins(x=0.2, y=0.12)
         legend_below(figure, list(drawn.values()), list(drawn))
-        panels[0].set_ylabel("Held-out images told")
+        panels[0].set_ylabel("Held-out images identified")
     return figure
 
 

@@ -16,9 +16,9 @@ _REMARKS = {
         "The intervals are not corrected for the number of claims."
     ),
     PAIRED: (
-        "Difference: share of right decisions of the first less that of the second, mean over "
-        "seeds, with its 95 % interval. Pairs that one decides rightly and the other wrongly are "
-        "summed over seeds; as seeds may decide the same pairs these sums give no test, and "
+        "Difference: share of correct decisions of the first less that of the second, mean over "
+        "seeds, with its 95 % interval. Pairs that one decides correctly and the other does not "
+        "are summed over seeds; as seeds may decide the same pairs these sums give no test, and "
         "McNemar’s exact test, two-sided, is each seed’s own. Nothing is corrected for the number "
         "of tests."
     ),
@@ -87,7 +87,7 @@ class Report:
             text += f"## {caption}\n\n{markdown_rows(rows)}\n"
             text += f"{_REMARKS[caption]}\n\n" if caption in _REMARKS else ""
         text += "".join(f"* {note}\n" for note in notes)
-        text += "".join(f"* {label}: {told}\n" for label, told in self.facts)
+        text += "".join(f"* {label}: {text}\n" for label, text in self.facts)
         return f"{text}\n    {self.command}\n"
 
     def _as_json(self, table, findings):

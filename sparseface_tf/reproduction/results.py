@@ -33,7 +33,7 @@ class Results:
             pairs = "and so in the pairs: the intervals say what another seed would give"
         return [
             "Paper: with Joint Bayesian, of networks trained on 290,000 images. Here pairs are "
-            "told apart by the cosine of features, those of an image and of its mirror image "
+            "verified by the cosine of features, those of an image and of its mirror image "
             "summed, at the threshold that is best on the other nine folds.",
             "Mean ± standard error over seeds, which differ in weights, batches, masks and in who "
             f"is held out, {pairs}. A single seed has a 95 % interval of its pairs instead, by "

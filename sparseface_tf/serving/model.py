@@ -35,7 +35,13 @@ class FaceModel(Model):
         ValueError: if it is not to be used.
     """
 
-    def __init__(self, name, path, max_faces=64, threads=None):
+    def __init__(
+        self,
+        name: str,
+        path: str | os.PathLike,
+        max_faces: int = 64,
+        threads: int | None = None,
+    ) -> None:
         super().__init__(name)
         self.path, self.max_faces = find_version(path), max_faces
         if self.path is None:

@@ -1,6 +1,7 @@
 """KServe's model server with what strangers' requests ask for besides."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import orjson
@@ -30,7 +31,7 @@ class FaceServer(ModelServer):
         **arguments: `kserve.ModelServer`'s.
     """
 
-    def __init__(self, max_request_bytes, **arguments):
+    def __init__(self, max_request_bytes: int, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.dataplane = _DataPlane(model_registry=self.registered_models)
         self.model_repository_extension = _FixedModels(model_registry=self.registered_models)

@@ -10,8 +10,8 @@ from pipelines.files import write_atomically
 from sparseface_tf.matching.cosine import cosine_similarity
 from sparseface_tf.matching.nearest_centre import NearestCentre
 from sparseface_tf.matching.verification import (
+    correct_decisions,
     embed,
-    right_decisions,
     verification_accuracy,
 )
 
@@ -39,7 +39,7 @@ def tested(data, network, model, path):
         found["verification"][name] = dataclasses.asdict(verified)
         values = {
             "scores": scores.astype(np.float32),
-            "right": right_decisions(scores, same, folds, verified.thresholds),
+            "right": correct_decisions(scores, same, folds, verified.thresholds),
             "same": same,
             "folds": folds,
             "identities": faces.labels[images],

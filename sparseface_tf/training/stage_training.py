@@ -68,7 +68,8 @@ class StageTraining:
         callbacks = [log, stopping, checkpoint] if self.schedule.patience else [log, checkpoint]
         if self.supervision.margin == "data":
             callbacks.insert(0, MarginCallback(self._margin_batches, self.every, start))
-        if select:
+        # What selects at once has done so before the first checkpoint.
+        if select and (start == 0 or not self.stage.criterion.one_shot):
             callbacks.insert(0, select(model, start, log.writer))
         if start < self.steps and not stopping.done:
             self._fit(model, start, log.writer, callbacks, data_service)

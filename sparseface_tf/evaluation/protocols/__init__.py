@@ -4,6 +4,8 @@ A protocol opens its lists when it is made, so that what is wrong with them show
 is embedded; `run` then takes features and a scorer.
 """
 
+from typing import Any
+
 from sparseface_tf.evaluation.protocols.ijba_templates import IjbaSearch, IjbaVerification
 from sparseface_tf.evaluation.protocols.lfw_pairs import Lfw, LfwView1
 from sparseface_tf.evaluation.protocols.lfw_search import Blufr, LfwIdentification
@@ -13,7 +15,7 @@ from sparseface_tf.evaluation.protocols.youtube_faces import YouTubeFaces
 
 __all__ = ["PROTOCOLS", "Place"]
 
-PROTOCOLS = {
+PROTOCOLS: dict[str, Any] = {
     "lfw": Lfw,
     "lfw_view1": LfwView1,
     "lfw_identification": LfwIdentification,

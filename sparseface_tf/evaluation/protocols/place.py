@@ -55,7 +55,7 @@ class Found(NamedTuple):
         result: the protocol's dataclass of numbers, for JSON.
         run: the same as `Run`, for people.
         scores: of every pair, float64 (p,); None where the protocol has no pairs.
-        right: whether each pair was decided rightly, bool (p,); None likewise.
+        right: whether the decision on each pair is correct, bool (p,); None likewise.
     """
 
     result: object

@@ -94,12 +94,12 @@ class NetworkTable(Table):
 
     Attributes of the class:
         front: heads of the cells in front of the rows, a tuple.
-        quantities: what is told of each network, names in `results.QUANTITIES`.
+        quantities: what is given of each network, names in `results.QUANTITIES`.
         reference: what the rows' references are called.
     """
 
-    front = ("network",)
-    quantities = ("accuracy", "compression ratio")
+    front: tuple[str, ...] = ("network",)
+    quantities: tuple[str, ...] = ("accuracy", "compression ratio")
     reference = "dense"
 
     def rows(self):
@@ -228,7 +228,7 @@ def told_difference(measure, scale=100):
 def paired_rows(found):
     """`Paired`s as rows of strings, the first row the head."""
     head = ["first", "second", "difference, in points", "its 95 % interval is of",
-            "only first right", "only second right", "McNemar's p, seed by seed"]
+            "only first correct", "only second correct", "McNemar's p, seed by seed"]
     rows = [
         [
             one.first,

@@ -37,7 +37,7 @@ class Initialisation(NetworkTable):
         for chain in (N1, N2, N3):
             text = f"{chain.title}: pre-trained above from scratch"
             claims.append(self.claim(results, text, chain, _anew(chain)))
-            # More right decisions are a smaller error.
+            # More correct decisions are a smaller error.
             found = results.paired(chain, _anew(chain), "training")
             figures = TABLE_7[chain.stages[-1]]
             claims.append(

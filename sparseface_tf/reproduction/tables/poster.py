@@ -200,7 +200,7 @@ def _measure(results, row, name):
 
 
 def _classified(results, row):
-    """Dict from seed to which held-out images are told right, and whose they are."""
+    """Dict from seed to which held-out images are identified, and whose they are."""
     found = {}
     for seed in results.seeds(row.chain):
         answers = results.answers(row.chain, seed, "classification", row.width)
@@ -211,7 +211,7 @@ def _classified(results, row):
 
 
 def _verified(results, row):
-    """Dict from seed to which pairs are decided rightly, and whose they are."""
+    """Dict from seed to which pairs are decided correctly, and whose they are."""
     return {
         seed: results.answers(row.chain, seed, results.test, row.width)
         for seed in results.seeds(row.chain)
@@ -241,12 +241,12 @@ def _claims(compared):
     return claims
 
 
-_CAPTION = "Held-out images whose identity is told, over the multiply-adds; ½: half of the channels."
+_CAPTION = "Held-out images identified, over the multiply-adds; ½: half of the channels."
 _NOTES = [
     "Rows in per cent are the prioritised VGG-16, its channels under the threshold pruned, at that "
     "share of what is left of each layer's; all widths have the same weights.",
-    "Classification: share of held-out images of training identities whose identity the softmax, "
-    "or the nearest class centre, tells. The poster's are of other identities and images. "
+    "Classification: share of held-out images of training identities that the softmax, or the "
+    "nearest class centre, identifies. The poster's are of other identities and images. "
     "Verification: of pairs of other people, by cosine.",
     "The poster's multiply-adds count multiplications and additions apart (but SqueezeNet's and, a "
     "digit off, MobileNet's), with the classifier; here a multiply-add counts once, without it. Its "

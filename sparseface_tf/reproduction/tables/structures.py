@@ -23,7 +23,7 @@ class Structures(NetworkTable):
     """Table 3, with DeepID2+, of which Sec. 3 has the accuracy.
 
     Beside the paper's rows there is the dense network re-trained as often as each sparse one, or
-    a gain of the sparse structure could not be told from one of the longer training.
+    a gain of the sparse structure would look like one of the longer training.
     """
 
     name = "3"
@@ -71,5 +71,5 @@ class Structures(NetworkTable):
         return [
             "The dense networks that were re-trained are not the paper's: each goes on from dense "
             "with all of its weights, for as long as the network with as many sparse layers. They "
-            "tell what a sparse structure gives from what the longer training gives."
+            "separate what a sparse structure gives from what the longer training gives."
         ]
