@@ -124,6 +124,7 @@ def reproduce(monkeypatch):
         yield MadeStages(experiment)
 
     monkeypatch.setattr(Runs, "prepared", prepared)
+    monkeypatch.setattr("sparseface_tf.reproduction.runs.own_session", contextlib.nullcontext)
 
     def run(folder):
         settings = Experiment.of(output=str(folder), study=True, width=48, steps=8, retrain_steps=6)

@@ -133,6 +133,7 @@ class Reproducer:
         """
         os.makedirs(self.runs.folder, exist_ok=True)
         with only_process(self.runs.folder):
+            self.runs.tidy()
             print(self._plan())
             if self.reproduction.train:
                 self._train()
