@@ -19,7 +19,8 @@ from absl import app, flags
 
 from pipelines.tables import markdown_table
 from sparseface_tf.embedding.embedder import open_embedder
-from sparseface_tf.export.tflite.lowering import in_float32, matrices, products
+from sparseface_tf.export.network import in_float32
+from sparseface_tf.export.tflite.lowering import matrices, products
 from sparseface_tf.sparsify import layer_kind
 from sparseface_tf.tflite.encoding import BLOCK, encode
 

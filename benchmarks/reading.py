@@ -43,7 +43,8 @@ def speed_of(batches, number, ahead=1):
 
 def opencv_speed(data, images):
     """Images a second of a loop that gives the same crops."""
-    import cv2
+    # The peer, a package of an extra.
+    import cv2  # noqa: PLC0415
 
     target = np.array(TEMPLATE, np.float32)
     table = list(read_landmarks(os.path.join(data, "landmarks.csv")).items())

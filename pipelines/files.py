@@ -41,7 +41,43 @@ def write_text(path, text):
 
 def write_json(path, value):
     """Writes a value as indented JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value):
+    """A value as indented JSON, a string."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_together(folder, files):
+    """Writes files that belong together, the last of which is what the others are about.
+
+    Seen by others, the last one is there with its own others beside it, or it is not there. All are
+    on the disk before the first one is replaced, so a full disk leaves the folder as it was.
+
+    Args:
+        folder: that is there.
+        files: dict from names to bytes.
+    """
+    staged = {name: partial_name(os.path.join(folder, name)) for name in files}
+    last = os.path.join(folder, [*files][-1])
+    try:
+        for name, content in files.items():
+            with open(staged[name], "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if os.path.exists(last):
+            os.unlink(last)
+            _sync(folder)
+        for name, path in staged.items():
+            os.replace(path, os.path.join(folder, name))
+    except BaseException:
+        for path in staged.values():
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        raise
+    _sync(folder)
 
 
 def write_folder(path, write):

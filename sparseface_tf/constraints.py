@@ -1,5 +1,9 @@
 """The dropping matrix as a Keras constraint."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -19,13 +23,13 @@ class MaskConstraint(keras.constraints.Constraint):
         inner: optional constraint that is applied first (a layer's `kernel_constraint`).
     """
 
-    def __init__(self, mask, inner=None):
+    def __init__(self, mask: Any, inner: keras.constraints.Constraint | None = None):
         self.mask = mask
         self.inner = inner
         self._host_mask = None
         self.refresh()
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Takes note of a new value of the mask; `assign_mask` of a layer calls it.
 
         JAX's compiled update step sees only what is passed into it, and Keras passes no
@@ -36,7 +40,7 @@ class MaskConstraint(keras.constraints.Constraint):
         if keras.backend.backend() == "jax":
             self._host_mask = ops.convert_to_numpy(self.mask)
 
-    def __call__(self, kernel):
+    def __call__(self, kernel: Any) -> Any:
         if self.inner is not None:
             kernel = self.inner(kernel)
         mask = self.mask if self._host_mask is None else self._host_mask

@@ -4,15 +4,26 @@ Each has its Keras counterpart's arguments and, beside `kernel` and `bias`, a bo
 kernel's shape that is saved with the model. All weights are kept at first.
 """
 
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from sparseface_tf.constraints import MaskConstraint
 
 
 class _Masked:
     """What the three layers share: the mask, its constraint, its density, its assignment."""
+
+    name: str
+    kernel: Any
+    mask: Any
 
     def _add_mask(self):
         self.mask = self.add_weight(
@@ -25,12 +36,12 @@ class _Masked:
         self.kernel.constraint = MaskConstraint(self.mask, inner=self.kernel_constraint)
 
     @property
-    def density(self):
-        """Fraction of the kernel's weights that are kept (the paper's S), a float."""
+    def density(self) -> float:
+        """Fraction of the kernel's weights that are kept, a float in [0, 1]."""
         mask = ops.convert_to_numpy(self.mask)
         return np.count_nonzero(mask) / mask.size
 
-    def assign_mask(self, mask):
+    def assign_mask(self, mask: ArrayLike) -> None:
         """Sets the dropping matrix and zeroes the dropped weights at once.
 
         Args:
@@ -119,6 +130,10 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
     Input shape: (batch, height, width, inputs), height and width known.
     Output shape: (batch, out_height, out_width, filters).
 
+    Raises:
+        ValueError: for filters below 1, windows or strides that are no pairs of positive integers,
+            another padding, an input of unknown size, or one that is smaller than a window.
+
     Example:
 
     >>> layer = MaskedLocallyConnected2D(8, 3, activation="relu")
@@ -128,20 +143,20 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = filters
@@ -162,7 +177,7 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
         self.bias_constraint = keras.constraints.get(bias_constraint)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Any]) -> None:
         _, height, width, inputs = input_shape
         if None in (height, width, inputs):
             raise ValueError(
@@ -196,7 +211,7 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
             ndim=4, axes={1: height, 2: width, 3: inputs}
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         out_height, out_width, kernel_height, kernel_width, channels, _ = self.kernel.shape
         positions, window = out_height * out_width, kernel_height * kernel_width * channels
         patches = self._patches(inputs, out_height, out_width)
@@ -219,8 +234,8 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
                 inputs,
                 [
                     [0, 0],
-                    _same_padding(inputs.shape[1], out_height, stride_y, kernel_height),
-                    _same_padding(inputs.shape[2], out_width, stride_x, kernel_width),
+                    same_padding(inputs.shape[1], kernel_height, stride_y),
+                    same_padding(inputs.shape[2], kernel_width, stride_x),
                     [0, 0],
                 ],
             )
@@ -232,7 +247,7 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
         ]
         return ops.concatenate(shifted, axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[Any, ...]:
         sizes = [
             -(-size // stride) if self.padding == "same" else (size - kernel) // stride + 1
             for size, kernel, stride in zip(input_shape[1:3], self.kernel_size, self.strides)
@@ -243,7 +258,7 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
         super().load_own_variables(store)
         self.kernel.constraint.refresh()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -299,7 +314,8 @@ def _pair(value, name):
     return pair
 
 
-def _same_padding(size, out_size, stride, kernel):
-    """Zeros before and after one axis, the odd one behind as TensorFlow's 'same' has it."""
-    total = max((out_size - 1) * stride + kernel - size, 0)
-    return [total // 2, total - total // 2]
+def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
+    """Zeros before and after one axis, the odd one behind, as TensorFlow's 'same' has it."""
+    reach = (kernel - 1) * dilation + 1
+    total = max((math.ceil(size / stride) - 1) * stride + reach - size, 0)
+    return total // 2, total - total // 2

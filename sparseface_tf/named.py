@@ -1,6 +1,9 @@
 """Families of classes that are known by a name each, in flags and in tables."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any, ClassVar
 
 
 class Named:
@@ -12,11 +15,11 @@ class Named:
         name: of each subclass that is to be known.
     """
 
-    family = ""
-    named = {}
-    name = ""
+    family: ClassVar[str] = ""
+    named: ClassVar[dict[str, type]] = {}
+    name: ClassVar[str] = ""
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if vars(cls).get("name"):
             taken = cls.named.get(cls.name)
@@ -27,7 +30,7 @@ class Named:
                 )
             cls.named[cls.name] = cls
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Name and settings, as flags give them."""
-        values = (f"{f.name}={getattr(self, f.name)}" for f in dataclasses.fields(self))
+        values = (f"{f.name}={getattr(self, f.name)}" for f in dataclasses.fields(self))  # type: ignore[arg-type]
         return ",".join([self.name, *values])

@@ -11,9 +11,11 @@ import errno
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 
 import pytest
+import tensorflow as tf
 
 
 class Change(str):
@@ -24,7 +26,8 @@ class Change(str):
 def watched(root, before):
     """Calls a function before each change below a folder.
 
-    A change is the opening of a file to write, an fsync, a rename, or a removal, by Python code.
+    A change is the opening of a file to write, an fsync, a rename, or a removal, by Python code or
+    through `tf.io`.
 
     Args:
         root: the folder.
@@ -62,11 +65,30 @@ def watched(root, before):
         return original_open(file, mode, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("rename", "remove", "makedirs"):
+            watch(tf.io.gfile, name)
+        _watch_files_of_tensorflow(patch, seen)
         for name in ("fsync", "rename", "replace", "unlink", "remove", "mkdir", "link"):
             watch(os, name)
         watch(shutil, "rmtree")
         patch.setattr(builtins, "open", opening)
         yield
+
+
+def _watch_files_of_tensorflow(patch, seen):
+    original_file, original_writer = tf.io.gfile.GFile, tf.io.TFRecordWriter
+
+    def opening(name, mode="r"):
+        if set(mode) & set("wa+"):
+            seen("write", name)
+        return original_file(name, mode)
+
+    def writing(path, *arguments, **options):
+        seen("write", path)
+        return original_writer(path, *arguments, **options)
+
+    patch.setattr(tf.io.gfile, "GFile", opening)
+    patch.setattr(tf.io, "TFRecordWriter", writing)
 
 
 def states_of(root, copies, run, watch=watched):
@@ -113,14 +135,37 @@ def failing(root, number=0, watch=watched):
         yield
 
 
+@contextlib.contextmanager
+def broken_at(root, change):
+    """The first change below a folder that is like another one fails, as on a full disk.
+
+    Args:
+        root: the folder.
+        change: a `Change` that was seen before, below this folder or another.
+    """
+    failed = []
+
+    def fail(one):
+        if not failed and _plain(one) == _plain(change):
+            failed.append(one)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(one))
+
+    with watched(root, fail):
+        yield
+
+
+def _plain(name):
+    """A name without the random part of the names of unfinished files."""
+    return re.sub(r"[0-9a-f]{8}(?=\.partial)", "*", name)
+
+
 def _digest(root):
     """What a folder holds, but for the random part of the names of unfinished files."""
     digest = hashlib.sha256()
     for path in sorted(pathlib.Path(root).rglob("*")):
-        name = str(path.relative_to(root))
-        if ".partial" in name:
-            name = name[: name.index(".partial") - 8]
-            digest.update(f"{name}*\n".encode())
+        name = _plain(str(path.relative_to(root)))
+        if name.endswith(".partial"):
+            digest.update(f"{name}\n".encode())
         elif path.is_file():
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         else:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.faces.alignment import TEMPLATE, similarity, template
-from pipelines.faces.regions import Region, crop_region
+from pipelines.faces.cropping import crop_region
+from pipelines.faces.regions import Region
 
 
 def align(image, landmarks, height, width):

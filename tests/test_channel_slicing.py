@@ -12,6 +12,10 @@ from pipelines.faces.regions import TABLE, read_regions
 from pipelines.files import write_json
 from sparseface_tf.channels import at_width, prefixes, sliced
 from sparseface_tf.channels.width import normalisations
+from sparseface_tf.embedding.litert import LiteRTNetwork
+from sparseface_tf.export import Export
+from sparseface_tf.export.card import training_facts
+from sparseface_tf.export.tflite.exporter import TFLiteExporter
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks import (
     NETWORKS,
@@ -199,9 +203,9 @@ def test_prefixes_are_rounded_down():
     assert len(prefixes(hundred, 0.29, multiple=4)["c"]) == 28
     assert len(prefixes(hundred, 0.01, multiple=4)["c"]) == 4
     assert len(prefixes(hundred, 1, multiple=7)["c"]) == 98
-    for share in (0, 1.5, float("nan")):
+    for width in (0, 1.5, float("nan")):
         with pytest.raises(ValueError, match="share of the channels"):
-            prefixes(hundred, share)
+            prefixes(hundred, width)
     with pytest.raises(ValueError, match="multiples"):
         prefixes(hundred, 0.5, 0)
 
@@ -228,11 +232,6 @@ def test_half_a_network_is_a_plain_model(tmp_path):
 
 
 def test_half_a_network_is_exported(tmp_path):
-    from sparseface_tf.embedding.litert import LiteRTNetwork
-    from sparseface_tf.export.card import training_facts
-    from sparseface_tf.export.settings import Export
-    from sparseface_tf.export.tflite.exporter import TFLiteExporter
-
     model = baseline_network((56, 48, 3), 0.125, study=True, normalization=True)
     mask = np.random.default_rng(0).random(model.get_layer("f").mask.shape) < 0.1
     model.get_layer("f").assign_mask(mask)
@@ -266,8 +265,8 @@ def test_half_a_network_is_exported(tmp_path):
     assert "weights kept: 7 of 9" in card and "0.7500" in card
     facts = training_facts(str(tmp_path / "model.keras"), 0.25)
     assert facts["accuracy"] == "not measured at this width" and "weights kept" not in facts
-    for share in (0.0, 1.5):
-        export.at_width = share
+    for width in (0.0, 1.5):
+        export.at_width = width
         with pytest.raises(ValueError, match="--at_width is a share"):
             export.check()
 

@@ -9,7 +9,8 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.image import imread  # noqa: E402
 
-from pipelines.drawing.contact_sheet import GAP, LETTER, _shortened, contact_sheet  # noqa: E402
+from pipelines.drawing.contact_sheet import GAP, contact_sheet  # noqa: E402
+from pipelines.drawing.lettering import LETTER, shortened  # noqa: E402
 
 
 def noise(seed, *shape):
@@ -78,7 +79,7 @@ def test_titles_and_captions(tmp_path):
 @settings(max_examples=50, deadline=None)
 @given(st.text("abcdefghij", max_size=40), st.integers(0, 300))
 def test_long_captions_lose_their_middle(text, width):
-    short = _shortened(text, width)
+    short = shortened(text, width)
     assert len(short) <= max(1, width / LETTER)
     if short != text:
         head, tail = short.split("…")

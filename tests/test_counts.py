@@ -63,9 +63,9 @@ def test_operations_are_those_of_tensorflows_profiler(make):
 
 def test_a_whole_network_by_the_profiler_at_every_width():
     model = baseline_network((56, 48, 3), 0.125, study=True, normalization=True)
-    for share in (1, 0.75, 0.5, 0.25):
-        narrow = at_width(model, share)
-        found = counts_at_width(model, share)
+    for width in (1, 0.75, 0.5, 0.25):
+        narrow = at_width(model, width)
+        found = counts_at_width(model, width)
         assert total(found).operations == profiled(narrow)
         assert found == count(narrow)
         assert total(found).parameters == parameters(narrow)

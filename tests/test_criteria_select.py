@@ -46,14 +46,14 @@ def inputs_of_neuron(kind):
 @given(
     name=st.sampled_from(NAMES),
     kind=st.sampled_from(KINDS),
-    sparsity=st.one_of(st.floats(0.01, 1), st.sampled_from([1 / 256, Fraction(1, 3), 1])),
+    density=st.one_of(st.floats(0.01, 1), st.sampled_from([1 / 256, Fraction(1, 3), 1])),
     block=st.sampled_from([1, 1, 4]),
     left=st.sampled_from([1.0, 0.6, 0.2]),
     broken=st.booleans(),
     seed=st.integers(0, 2**32),
 )
 def test_every_criterion_keeps_the_exact_number_of_what_is_left(
-    layers_of_all_kinds, name, kind, sparsity, block, left, broken, seed
+    layers_of_all_kinds, name, kind, density, block, left, broken, seed
 ):
     layer, rng = layers_of_all_kinds[kind], np.random.default_rng(seed)
     shape = tuple(layer.kernel.shape)
@@ -65,10 +65,10 @@ def test_every_criterion_keeps_the_exact_number_of_what_is_left(
     runs = rng.random((*shape[:-2], shape[-2] // block, 1, shape[-1])) < left
     mask = np.broadcast_to(runs, (*runs.shape[:-2], block, shape[-1])).reshape(shape)
     layer.assign_mask(mask)
-    number = block * round(sparsity * scores.size / block)
+    number = block * round(density * scores.size / block)
 
     def select():
-        return criterion(name).select(scores, layer, sparsity, block=block, seed=seed)
+        return criterion(name).select(scores, layer, density, block=block, seed=seed)
 
     if number > mask.sum():
         with pytest.raises(ValueError, match="are to be kept and the layer's mask has"):
@@ -81,7 +81,7 @@ def test_every_criterion_keeps_the_exact_number_of_what_is_left(
     assert np.array_equal(whole.all(axis=-2), whole.any(axis=-2))
     np.testing.assert_array_equal(kept, select())
     if name in ("correlation", "wanda") and left == 1:
-        of_neuron = kept.sum(axis=inputs_of_neuron(kind)) - float(sparsity) * (
+        of_neuron = kept.sum(axis=inputs_of_neuron(kind)) - float(density) * (
             scores.size / kept.sum(axis=inputs_of_neuron(kind)).size
         )
         assert np.abs(of_neuron).max() <= block + 1e-5
@@ -89,22 +89,22 @@ def test_every_criterion_keeps_the_exact_number_of_what_is_left(
 
 @settings(deadline=None, max_examples=60)
 @given(
-    sparsity=st.floats(0.01, 1),
+    density=st.floats(0.01, 1),
     per_neuron=st.booleans(),
     block=st.sampled_from([1, 2]),
     left=st.sampled_from([1.0, 0.5]),
     seed=st.integers(0, 2**32),
 )
-def test_the_largest_are_kept(sparsity, per_neuron, block, left, seed):
+def test_the_largest_are_kept(density, per_neuron, block, left, seed):
     rng = np.random.default_rng(seed)
     scores = rng.permutation(3 * 8 * 5).reshape(3, 8, 5).astype("float32")
     allowed = rng.random((3, 8 // block, 1, 5)) < left
     allowed = np.broadcast_to(allowed, (3, 8 // block, block, 5)).reshape(scores.shape)
-    number = round(sparsity * scores.size / block)
+    number = round(density * scores.size / block)
     if number * block > allowed.sum():
         return
     mask = keep_largest(
-        scores, sparsity, allowed=allowed, block=block, per_neuron=per_neuron, rng=rng
+        scores, density, allowed=allowed, block=block, per_neuron=per_neuron, rng=rng
     )
     # The twin: each neuron's runs, or all runs together, sorted in plain Python.
     runs = {
@@ -157,19 +157,19 @@ def test_equal_scores_are_drawn_by_chance():
 
 
 @settings(deadline=None, max_examples=60)
-@given(sparsity=st.floats(0.02, 1), positive=st.floats(0, 1), seed=st.integers(0, 99))
-def test_magnitude_keeps_the_share_of_each_sign(sparsity, positive, seed):
+@given(density=st.floats(0.02, 1), positive=st.floats(0, 1), seed=st.integers(0, 99))
+def test_magnitude_keeps_the_share_of_each_sign(density, positive, seed):
     rng = np.random.default_rng(seed)
     layer = MaskedDense(6)
     layer.build((None, 30))
     weights = np.abs(rng.normal(size=(30, 6))) * np.where(rng.random((30, 6)) < positive, 1, -1)
     layer.kernel.assign(weights)
     magnitude = criterion("magnitude")
-    mask = magnitude.select(np.asarray(layer.kernel), layer, sparsity)
-    assert mask.sum() == round(sparsity * weights.size)
+    mask = magnitude.select(np.asarray(layer.kernel), layer, density)
+    assert mask.sum() == round(density * weights.size)
     for group in (weights > 0, weights < 0):
         # S · |W⁺|, to less than one weight, and the largest of them.
-        assert abs(mask[group].sum() - sparsity * group.sum()) < 1.01
+        assert abs(mask[group].sum() - density * group.sum()) < 1.01
         sizes = np.sort(np.abs(weights[group]))[::-1]
         kept = np.sort(np.abs(weights[group & mask]))[::-1]
         np.testing.assert_array_equal(kept, sizes[: len(kept)])
@@ -279,7 +279,7 @@ def test_blocks_and_images_that_are_missing():
         criterion("brp").callback("d", 0.5, block=4)
     with pytest.raises(ValueError, match="looks at held-out images"):
         criterion("wanda").mask(model, "d", 0.5)
-    with pytest.raises(ValueError, match="fraction kept S"):
+    with pytest.raises(ValueError, match="density, the fraction kept, must lie in"):
         criterion("random").mask(model, "d", 1.5)
     with pytest.raises(ValueError, match="block=3 does not divide the input axis of 8"):
         criterion("random").mask(model, "d", 0.5, block=3)

@@ -5,24 +5,28 @@ import os
 import signal
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("PIL")
-
-from PIL import Image  # noqa: E402
+from matplotlib.image import imread
+from PIL import Image
 
 from pipelines.commands import detect
-from pipelines.detection import photos as detection  # noqa: E402
-from pipelines.detection.letterbox import GREY, fitted_size, from_stored, letterbox, to_stored  # noqa: E402
-from pipelines.detection.photos import Counts, Face, detect_landmarks, main_face  # noqa: E402
-from pipelines.faces.landmarks import add_landmarks, read_landmarks  # noqa: E402
-from pipelines.sources.folder import FolderFaces  # noqa: E402
+from pipelines.detection import notes
+from pipelines.detection.alignment_sheet import alignment_sheet
+from pipelines.detection.face import Face, main_face
+from pipelines.detection.letterbox import GREY, fitted_size, from_stored, letterbox, to_stored
+from pipelines.detection.notes import NOTES, Counts
+from pipelines.detection.orientation import ORIENTATION
+from pipelines.detection.photos import detect_landmarks
+from pipelines.faces.cropping import crop_region
+from pipelines.faces.landmarks import add_landmarks, read_landmarks
+from pipelines.faces.regions import WHOLE_FACE
+from pipelines.sources.folder import FolderFaces
+from pipelines.sources.synthetic import SyntheticFaces
 
 # A fake face: five spots of these colours, upright, on black.
 COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255]])
@@ -167,7 +171,7 @@ def test_landmarks_of_a_folder(tmp_path):
     assert rows[0] == ["path", "faces", "reason"]
     assert rows[1] == ["empty/black.png", "0", "no face found"]
     assert rows[2][:2] == ["empty/broken.jpg", ""] and rows[2][2] and len(rows) == 3
-    assert not (tmp_path / detection.NOTES).exists()
+    assert not (tmp_path / NOTES).exists()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -186,7 +190,7 @@ def test_photographs_stored_lying(tmp_path, orientation):
     if stored_as is not None:
         stored, marks = stored.transpose(stored_as), marks.transpose(stored_as)
     exif = Image.Exif()
-    exif[detection.ORIENTATION] = orientation
+    exif[ORIENTATION] = orientation
     save(tmp_path / "a/b.jpg", np.asarray(stored), exif=exif, quality=95, subsampling=0)
 
     assert detect_in(tmp_path).found == 1
@@ -315,7 +319,7 @@ def test_a_killed_command_goes_on(tmp_path):
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert "images" in killed.stderr  # the progress bar
     assert not (folder / "landmarks.csv").exists()
-    with open(folder / detection.NOTES, "a", encoding="utf-8") as file:
+    with open(folder / NOTES, "a", encoding="utf-8") as file:
         file.write('{"path": "person1/4.png", "fac')  # as if killed while writing
 
     seen = []
@@ -331,7 +335,7 @@ def test_a_killed_command_goes_on(tmp_path):
     for name in ("person0/0.png", "person0/3.png", "person0/6.png", "person1/1.png"):
         np.testing.assert_allclose(table[name], first, atol=0.02)
     np.testing.assert_allclose(table["person1/4.png"], FACE + [34, 36], atol=0.6)
-    assert not (folder / detection.NOTES).exists()
+    assert not (folder / NOTES).exists()
 
 
 def test_what_was_found_before_an_error_is_kept(tmp_path):
@@ -351,10 +355,10 @@ def test_tables_written_twice_are_the_same(tmp_path):
     # Killed after the tables were written and before the notes were removed.
     folder_of(tmp_path, 2)
     notes = '{"path": "person0/0.png", "faces": 0}\n{"path": "person1/1.png", "faces": 0}\n'
-    (tmp_path / detection.NOTES).write_text(notes)
+    (tmp_path / NOTES).write_text(notes)
     detect_in(tmp_path)
     table, report = [(tmp_path / n).read_bytes() for n in ("landmarks.csv", "detect_report.csv")]
-    (tmp_path / detection.NOTES).write_text(notes)
+    (tmp_path / NOTES).write_text(notes)
     assert detect_in(tmp_path) == Counts(2, 0, 0, 2, 0)
     assert (tmp_path / "landmarks.csv").read_bytes() == table
     assert (tmp_path / "detect_report.csv").read_bytes() == report
@@ -378,7 +382,7 @@ def test_clear_errors(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(detection, "open", read_only, raising=False)
+        patch.setattr(notes, "open", read_only, raising=False)
         with pytest.raises(OSError, match=r"Cannot write .* \(Permission denied\): .*writable"):
             detect_in(tmp_path)
 
@@ -393,31 +397,25 @@ def test_clear_errors(tmp_path, monkeypatch):
 
 
 def test_command_prints_one_line(tmp_path, monkeypatch):
-    values = types.SimpleNamespace(data="", size=640, batch=16, sheet="")
-    monkeypatch.setattr(detect, "flags", types.SimpleNamespace(FLAGS=values))
+    given = {}
+    monkeypatch.setattr(detect, "from_flags", lambda settings: settings(**given))
     with pytest.raises(SystemExit, match="^error: No photographs given: --data=DIR"):
-        detect.main(["detect"])
+        detect.program([])
     with pytest.raises(SystemExit, match="^error: Unknown argument 'x'"):
-        detect.main(["detect", "x"])
-    values.data = str(tmp_path / "nowhere")
+        detect.program(["x"])
+    given["data"] = str(tmp_path / "nowhere")
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     monkeypatch.delitem(sys.modules, "pipelines.detection.mtcnn", raising=False)
     pytest.importorskip("matplotlib")
     message = r"^error: The package mtcnn is missing: pip install 'sparseface_tf\[detect\]'$"
     with pytest.raises(SystemExit, match=message):
-        detect.main(["detect"])
+        detect.program([])
 
 
 # --- The contact sheet and the detector itself ----------------------------------------------------
 
 
 def test_alignment_sheet(tmp_path):
-    pytest.importorskip("matplotlib")
-    from matplotlib.image import imread
-
-    from pipelines.detection.alignment_sheet import alignment_sheet
-    from pipelines.faces.regions import WHOLE_FACE, crop_region
-
     folder_of(tmp_path, 7)
     path = tmp_path / "alignment.png"
     detect_in(tmp_path, lambda images: [[] for _ in images])
@@ -440,8 +438,7 @@ def test_alignment_sheet(tmp_path):
 
 def test_mtcnn_finds_rendered_faces_and_nothing_in_grey():
     pytest.importorskip("mtcnn")
-    from pipelines.detection.mtcnn import MtcnnDetector
-    from pipelines.sources.synthetic import SyntheticFaces
+    from pipelines.detection.mtcnn import MtcnnDetector  # noqa: PLC0415 — not there without its extra
 
     rendered = SyntheticFaces(identities=8, images_per_identity=1)
     pictures = [rendered.load(tf.constant(i)) for i in range(8)]

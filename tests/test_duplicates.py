@@ -13,13 +13,11 @@ from pipelines.inspection import duplicates
 from pipelines.inspection.duplicates import (
     DISTANCE,
     Matches,
-    equal_groups,
-    later_copies,
     match,
     near_pairs,
     perceptual_hash,
-    under_several,
 )
+from pipelines.inspection.repeated import equal_groups, later_copies, under_several
 from pipelines.sources.synthetic import SyntheticFaces
 
 

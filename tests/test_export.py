@@ -15,11 +15,12 @@ from published import lfw_set, pictures
 from sparse_networks import mask, small_network
 
 from pipelines.faces.regions import read_regions
+from sparseface_tf.embedding import litert
 from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export import parity
 from sparseface_tf.export.network import in_float32
 from sparseface_tf.export.settings import Export
-from sparseface_tf.export.tflite import build, exporter, forms, litert, lowering
+from sparseface_tf.export.tflite import build, exporter, forms, lowering
 from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks.mobilefacenet import mobilefacenet
 from sparseface_tf.tflite.flatbuffer import File
@@ -241,8 +242,7 @@ def test_what_does_not_compute_the_same_leaves_no_file(saved, tmp_path, monkeypa
 
 def test_a_crash_is_a_failure_of_one_line(saved, tmp_path, monkeypatch):
     (tmp_path / "crashing.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(litert, "WORKER", "crashing")
+    monkeypatch.setattr(litert, "WORKER", str(tmp_path / "crashing.py"))
     with pytest.raises(ValueError, match=r"^Nothing is written, .* LiteRT crashed .*SIGSEGV\)\.$"):
         export(saved, tmp_path / "out")
     assert not [*(tmp_path / "out").iterdir()]

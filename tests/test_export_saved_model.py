@@ -12,15 +12,16 @@ from PIL import Image
 from sparse_networks import calibrated, small_network
 
 from pipelines.batches.batches import network_input
-from pipelines.detection.photos import Face
+from pipelines.detection.face import Face
 from pipelines.faces.regions import read_regions
 from pipelines.sources.boxed_faces import BoxedFace, BoxedFaces
 from pipelines.sources.synthetic import SyntheticFaces
+from sparseface_tf.embedding import saved_model
 from sparseface_tf.embedding.embedder import find_model, open_embedder
+from sparseface_tf.export import open_exporter
 from sparseface_tf.export.card import training_facts
-from sparseface_tf.export.formats import open_exporter
 from sparseface_tf.export.network import in_float32
-from sparseface_tf.export.saved_model import reading, signatures, warmup
+from sparseface_tf.export.saved_model import signatures, warmup
 from sparseface_tf.export.saved_model.exporter import SavedModelExporter
 from sparseface_tf.export.settings import Export
 from sparseface_tf.recognition import photos
@@ -97,7 +98,7 @@ def test_no_mask_is_left(world):
     assert sorted(x.shape for x in kept.values()) == sorted(x.shape for x in weights)
     assert {x.dtype for x in kept.values()} == {np.dtype("float32")}
     assert sum(np.count_nonzero(x) for x in kept.values()) == sum(map(np.count_nonzero, weights))
-    graph = reading.read_graph(world.path)
+    graph = saved_model.read_graph(world.path)
     functions = [function.node_def for function in graph.graph_def.library.function]
     nodes = [node for part in (graph.graph_def.node, *functions) for node in part]
     assert not [node.name for node in nodes if "mask" in node.name or "Random" in node.op]
@@ -115,7 +116,7 @@ def test_a_mask_in_the_graph_is_found(tmp_path):
 
     tf.saved_model.save(module, str(tmp_path), signatures=call.get_concrete_function())
     with pytest.raises(ValueError, match="of type bool: it is no weight"):
-        reading.check_without_masks(tmp_path, reading.read_graph(tmp_path))
+        saved_model.check_without_masks(tmp_path, saved_model.read_graph(tmp_path))
 
 
 def test_signatures_are_named_and_take_any_number_of_faces(world):
@@ -336,8 +337,7 @@ def test_what_computes_something_else_leaves_nothing(world, tmp_path, quick, sig
 
 def test_a_failing_child_is_a_failure_of_one_line(world, tmp_path, monkeypatch):
     (tmp_path / "crashing.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("sparseface_tf.export.saved_model.exporter.WORKER", "crashing")
+    monkeypatch.setattr("sparseface_tf.export.saved_model.exporter.WORKER", str(tmp_path / "crashing.py"))
     crash = r"^Nothing is written, .* TensorFlow crashed .*SIGSEGV\)\.$"
     with pytest.raises(ValueError, match=crash):
         exporter(world.root, tmp_path / "out").run()
@@ -367,7 +367,7 @@ def test_the_card_and_the_metadata(world):
 
 
 def saved_model_file_path(world):
-    return world.root / "face" / "1" / reading.EXTRA
+    return world.root / "face" / "1" / saved_model.EXTRA
 
 
 def test_the_card_tells_of_the_run(tmp_path):

@@ -6,6 +6,12 @@ import subprocess
 import sys
 import textwrap
 
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 PROGRAM = """
@@ -118,9 +124,6 @@ def run(program, folder):
 
 
 def test_training_on_jax(tmp_path):
-    import keras
-    import numpy as np
-
     run(PROGRAM, tmp_path)
     # What JAX trained, TensorFlow runs.
     network = keras.models.load_model(tmp_path / "network.keras")
@@ -129,11 +132,6 @@ def test_training_on_jax(tmp_path):
 
 
 def test_margin_softmax_on_jax(tmp_path):
-    import numpy as np
-    import tensorflow as tf
-
-    from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace
-
     run(MARGIN_SOFTMAX, tmp_path)
     with np.load(tmp_path / "losses.npz") as jax:
         for kind in (ArcFace, CosFace):
@@ -152,7 +150,7 @@ CHANNELS = """
     import numpy as np
 
     from sparseface_tf.channels import at_width
-    from sparseface_tf.channels.levels import at_levels
+    from sparseface_tf.channels.widths import at_widths
     from sparseface_tf.networks import vgg16_network
     from sparseface_tf.supervision.signals import signals, supervise, targets
 
@@ -163,25 +161,25 @@ CHANNELS = """
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-    levels = at_levels(model, (1, 0.5))
-    levels.compile(
+    several = at_widths(model, (1, 0.5))
+    several.compile(
         keras.optimizers.SGD(0.01), jit_compile=True,
-        **signals(levels, verification_weight=0.0, centre_weight=0.01),
+        **signals(several, verification_weight=0.0, centre_weight=0.01),
     )
     rng = np.random.default_rng(0)
     images = rng.normal(size=(6, 32, 32, 3)).astype("float32")
     identities = np.array([0, 0, 2, 2, 2, 2])
     features = network.predict(images, verbose=0)
-    levels.fit(
-        *targets(levels)(images, identities), batch_size=6, epochs=1, shuffle=False, verbose=0
+    several.fit(
+        *targets(several)(images, identities), batch_size=6, epochs=1, shuffle=False, verbose=0
     )
     # Half of the sum of an identity's images, one more than there are: eq. 4.
     centres = np.asarray(model.get_layer("f_centre").centres.value)
     for identity, number in ((0, 2), (1, 0), (2, 4)):
         expected = 0.5 * features[identities == identity].sum(axis=0) / (1 + number)
         np.testing.assert_allclose(centres[identity], expected, rtol=1e-3, atol=1e-5)
-    assert np.any(np.asarray(levels.get_layer("f_centre_at_50").centres.value))
-    found = levels.predict(images, verbose=0)["f_identity_at_50"]
+    assert np.any(np.asarray(several.get_layer("f_centre_at_50").centres.value))
+    found = several.predict(images, verbose=0)["f_identity_at_50"]
     half = at_width(model, 0.5).predict(images, verbose=0)["f_identity"]
     np.testing.assert_allclose(found, half, rtol=1e-3, atol=1e-5)
     assert np.any(half)

@@ -49,40 +49,40 @@ def halves(row, signed):
 @settings(deadline=None, max_examples=150)
 @given(
     layout=st.sampled_from(LAYOUTS),
-    sparsity=FRACTIONS,
+    density=FRACTIONS,
     lam=st.one_of(st.floats(0, 1), st.sampled_from([0, 0.5, 0.75, 1])),
     block=st.sampled_from([1, 1, 2, 4]),
     dead=st.sampled_from([0, 0.3, 0.9, 1]),
     seed=st.integers(0, 2**32),
 )
-def test_budgets_blocks_and_determinism(layout, sparsity, lam, block, dead, seed):
+def test_budgets_blocks_and_determinism(layout, density, lam, block, dead, seed):
     kind, shape, inputs = layout
     r = draw(shape, kind, seed, dead=dead, nan=dead / 2)
     before = r.copy()
     arguments = dict(layer_kind=kind, lam=lam, block=block, seed=seed)
-    mask = sample_mask(r, sparsity, **arguments)
+    mask = sample_mask(r, density, **arguments)
     np.testing.assert_array_equal(r, before)
     assert mask.shape == shape and mask.dtype == bool
-    assert mask.sum() == block * round(sparsity * mask.size / block)
-    budget = float(sparsity) * 24
+    assert mask.sum() == block * round(density * mask.size / block)
+    budget = float(density) * 24
     assert (np.abs(mask.sum(axis=inputs) - budget) <= block + 1e-5).all()
     runs = mask.reshape(-1, shape[-2] // block, block, shape[-1])
     assert (runs.all(axis=2) == runs.any(axis=2)).all()
-    np.testing.assert_array_equal(mask, sample_mask(r, sparsity, **arguments))
+    np.testing.assert_array_equal(mask, sample_mask(r, density, **arguments))
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     kind=st.sampled_from(["dense", "conv"]),
-    sparsity=st.floats(0.01, 1),
+    density=st.floats(0.01, 1),
     lam=st.floats(0, 1),
     dead=st.sampled_from([0, 0.2, 0.7]),
     seed=st.integers(0, 2**32),
 )
-def test_each_neuron_keeps_its_rounded_shares(kind, sparsity, lam, dead, seed):
+def test_each_neuron_keeps_its_rounded_shares(kind, density, lam, dead, seed):
     """The rule of Sec. 4.1 in loops: every stratum has its share, rounded up or down."""
     r = draw((31, 6) if kind == "dense" else (1, 1, 31, 6), kind, seed, dead=dead)
-    mask = sample_mask(r, sparsity, layer_kind=kind, lam=lam, seed=seed)
+    mask = sample_mask(r, density, layer_kind=kind, lam=lam, seed=seed)
     for row, kept in zip(r.reshape(31, 6).T, mask.reshape(31, 6).T):
         strata = halves(row, kind == "dense")
         alive = sum(map(len, strata))
@@ -98,22 +98,22 @@ def test_each_neuron_keeps_its_rounded_shares(kind, sparsity, lam, dead, seed):
 
 
 @pytest.mark.parametrize("kind", ["dense", "conv"])
-@pytest.mark.parametrize("sparsity, lam", [(1 / 256, 0.75), (1 / 64, 0.5), (0.1, 1), (0.3, 0.75)])
-def test_shares_hold_in_expectation(kind, sparsity, lam):
+@pytest.mark.parametrize("density, lam", [(1 / 256, 0.75), (1 / 64, 0.5), (0.1, 1), (0.3, 0.75)])
+def test_shares_hold_in_expectation(kind, density, lam):
     """No systematic rounding loss: at 1/256 an upper half of f is owed 2.25 weights."""
     neurons = 500
     rng = np.random.default_rng(5)
     r = rng.standard_normal((768, neurons)) + 0.3
     if kind == "conv":
         r = np.abs(r)
-    mask = sample_mask(r.reshape(1, 1, 768, neurons) if kind == "conv" else r, sparsity,
+    mask = sample_mask(r.reshape(1, 1, 768, neurons) if kind == "conv" else r, density,
                        layer_kind=kind, lam=lam).reshape(768, neurons)
     counts, wanted = np.zeros(4), np.zeros(4)
     for row, kept in zip(r.T, mask.T):
         strata = halves(row, kind == "dense")
         counts += [kept[s].sum() for s in strata]
         up, down = len(strata[0]) + len(strata[1]), len(strata[2]) + len(strata[3])
-        wanted += sparsity * np.array([lam * up, (1 - lam) * up, lam * down, (1 - lam) * down])
+        wanted += density * np.array([lam * up, (1 - lam) * up, lam * down, (1 - lam) * down])
     # A count is within 1 of its share, so its deviation is at most 1/2 a neuron.
     np.testing.assert_allclose(counts, wanted, atol=4 * 0.5 * np.sqrt(neurons))
 
@@ -202,10 +202,10 @@ def test_blocks_are_ranked_by_mean_magnitude():
 @pytest.mark.parametrize(
     "change, message",
     [
-        (dict(sparsity=0), "must lie in"),
-        (dict(sparsity=1.01), "must lie in"),
-        (dict(sparsity=float("nan")), "must lie in"),
-        (dict(sparsity=Fraction(-1, 2)), "must lie in"),
+        (dict(density=0), "must lie in"),
+        (dict(density=1.01), "must lie in"),
+        (dict(density=float("nan")), "must lie in"),
+        (dict(density=Fraction(-1, 2)), "must lie in"),
         (dict(lam=1.5), "lam"),
         (dict(block=5), "does not divide the input axis"),
         (dict(block=0), "positive integer"),
@@ -215,9 +215,9 @@ def test_blocks_are_ranked_by_mean_magnitude():
     ],
 )
 def test_bad_arguments(change, message):
-    arguments = dict(sparsity=0.5, layer_kind="dense") | change
+    arguments = dict(density=0.5, layer_kind="dense") | change
     with pytest.raises(ValueError, match=message) as error:
-        sample_mask(np.ones((12, 2)), arguments.pop("sparsity"), **arguments)
+        sample_mask(np.ones((12, 2)), arguments.pop("density"), **arguments)
     assert "\n" not in str(error.value)
 
 

@@ -104,7 +104,7 @@ def test_networks_have_the_layers_that_the_program_asks_for(name, build):
     network = build(width=0.125)
     masked = [layer.name for layer in network.layers if hasattr(layer, "assign_mask")]
     assert masked == list(NETWORKS[name].layers)
-    assert network.input_shape[2] == NETWORKS[name].width
+    assert network.input_shape[2] == NETWORKS[name].input_width
 
 
 def test_square_regions():

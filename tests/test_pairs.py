@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.batches.batches import image_batches, pair_batches, served
-from pipelines.batches.pairs import PairSampler, held_out_pairs
+from pipelines.batches.pairs import deal_folds, held_out_pairs
+from pipelines.batches.sampler import PairSampler
 from pipelines.faces.alignment import TEMPLATE
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.regions import WHOLE_FACE
@@ -189,15 +190,20 @@ def check_pairs(pairs, labels):
     st.integers(2, 5),
     st.integers(0, 100),
 )
+@example([2, 1], 1, 5, 0)  # a pair of the same, two different ones
+@example([4, 1], 1, 5, 0)  # enough of the same, too few different ones
+@example([5, 1], 1, 5, 0)
 def test_held_out_pairs(counts, each, folds, seed):
     faces = ColouredFaces(counts)
-    if sum(c * (c - 1) // 2 for c in counts) < folds:
+    same = sum(c * (c - 1) // 2 for c in counts)
+    different = sum(a * b for a, b in itertools.combinations(counts, 2))
+    if min(same, different) < folds:
         with pytest.raises(ValueError, match="too few"):
             held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
         return
     pairs = held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
     check_pairs(pairs, faces.labels)
-    assert len(np.unique(pairs.fold)) == folds
+    np.testing.assert_array_equal(np.unique(pairs.fold), np.arange(folds))
     assert len(pairs.same) <= 2 * each * folds
     again = held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
     for one, other in zip(pairs, again):
@@ -226,6 +232,25 @@ def test_too_few_pairs_for_the_folds():
         held_out_pairs(ColouredFaces([9, 9]), 19, folds=10)
     with pytest.raises(ValueError, match="too few"):
         held_out_pairs(ColouredFaces([9]), 40, folds=10)
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 6))
+@example([True, False] * 30, 10)  # where every second pair is different, counting would part them
+def test_lists_without_folds_are_dealt(same, folds):
+    same = np.array(same, bool)
+    if min(same.sum(), (~same).sum()) < folds:
+        with pytest.raises(ValueError, match=f"too few for {folds} folds: list at least {folds}"):
+            deal_folds(same, folds)
+        return
+    dealt = deal_folds(same, folds)
+    for kind in (same, ~same):
+        counts = np.bincount(dealt[kind], minlength=folds)
+        assert len(counts) == folds and counts.min() >= 1 and np.ptp(counts) <= 1
+
+
+def test_dealing_a_list_of_one_kind_after_the_other_is_counting():
+    same = np.repeat([True, False], 500)  # as in LFW's View 1
+    np.testing.assert_array_equal(deal_folds(same), np.arange(1000) % 10)
 
 
 def test_batches_state_their_whole_shape():

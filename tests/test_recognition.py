@@ -14,7 +14,8 @@ import tensorflow as tf
 from PIL import Image
 from published import lfw_images, pictures
 
-from pipelines.detection.photos import ORIENTATION, Face
+from pipelines.detection.face import Face
+from pipelines.detection.orientation import ORIENTATION
 from pipelines.sources.folder import FolderFaces
 from pipelines.sources.synthetic import SyntheticFaces
 from sparseface_tf.embedding.embedder import open_embedder

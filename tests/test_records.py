@@ -1,10 +1,13 @@
 """Records: written, read from anywhere and in windows, interrupted, damaged."""
 
 import hashlib
+import os
+import zipfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from faults import failing, states_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,11 +15,14 @@ from pipelines.batches.batches import image_batches, pair_batches
 from pipelines.batches.windows import Windows, windows_of
 from pipelines.faces.alignment import TEMPLATE, similarity, template
 from pipelines.faces.augmentation import Augmentation
-from pipelines.faces.regions import Region, crop_region, read_regions
+from pipelines.faces.cropping import crop_region
+from pipelines.faces.regions import Region, read_regions
 from pipelines.inspection.checking import check_images
+from pipelines.records import writing
 from pipelines.records.face_cut import cut_face
+from pipelines.records.plan import plan_shards
 from pipelines.records.reading import RecordFaces, read_index
-from pipelines.records.writing import plan_shards, verify_records, write_records
+from pipelines.records.writing import verify_records, write_records
 from pipelines.sources.subset import Subset
 
 REGIONS = list(read_regions().values())
@@ -213,28 +219,25 @@ def test_writing_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     options = dict(images_per_shard=8, group=2, progress=False)
     write_records(faces, tmp_path / "whole", **options)
 
-    import pipelines.records.writing as writer
-
-    original, calls = writer._write_shard, []
+    original, calls = writing.write_shard, []
 
     def interrupted(*arguments):
         if len(calls) == 2:
             raise KeyboardInterrupt
-        calls.append(arguments[3])
+        calls.append(os.path.basename(arguments[2]))
         original(*arguments)
 
-    monkeypatch.setattr(writer, "_write_shard", interrupted)
+    monkeypatch.setattr(writing, "write_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_records(faces, tmp_path / "part", **options)
     with pytest.raises(FileNotFoundError, match="writing was interrupted"):
         RecordFaces(tmp_path / "part")
     first = (tmp_path / "part" / calls[0]).stat().st_mtime_ns
-    monkeypatch.setattr(writer, "_write_shard", original)
+    monkeypatch.setattr(writing, "write_shard", original)
     write_records(faces, tmp_path / "part", **options)
     assert (tmp_path / "part" / calls[0]).stat().st_mtime_ns == first
     for file in (tmp_path / "whole").iterdir():
-        if file.suffix != ".npz":  # which tells the time of writing
-            assert file.read_bytes() == (tmp_path / "part" / file.name).read_bytes()
+        assert file.read_bytes() == (tmp_path / "part" / file.name).read_bytes()
 
     write_records(faces, tmp_path / "part", **options)  # complete: nothing to do
     with pytest.raises(ValueError, match="records of another seed"):
@@ -245,6 +248,99 @@ def test_writing_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
         write_records(faces, tmp_path / "mine", **options)
     with pytest.raises(ValueError, match="encoding must be"):
         write_records(faces, tmp_path / "other", encoding="gif")
+
+
+def _contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Arguments of `write_records` for two shards, and what it writes undisturbed."""
+    faces = NumberedFaces([3, 2, 3])
+    options = dict(images_per_shard=4, encoding="original", progress=False)
+    path = tmp_path_factory.mktemp("small") / "records"
+    write_records(faces, path, **options)
+    shards = [shard["file"] for shard in RecordFaces(path).shards]
+    assert len(shards) == 2
+    assert {file.name for file in path.iterdir()} == {
+        "settings.json", "index.json", "images.npz", *shards
+    }
+    return faces, options, _contents(path)
+
+
+def _half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_records_are_the_same_to_the_byte_in_every_process(small, tmp_path):
+    _, _, whole = small
+    for name, content in whole.items():
+        (tmp_path / name).write_bytes(content)
+    shards = sorted(str(path) for path in tmp_path.glob("*.tfrecord"))
+    for example in tf.data.TFRecordDataset(shards).as_numpy_iterator():
+        # Else the order of a record's features changes from process to process.
+        sorted_one = tf.train.Example.FromString(example).SerializeToString(deterministic=True)
+        assert example == sorted_one
+    with zipfile.ZipFile(tmp_path / "images.npz") as archive:
+        assert {entry.date_time[0] for entry in archive.infolist()} == {1980}  # none
+
+
+def test_a_kill_at_any_moment_loses_and_spoils_nothing(small, tmp_path):
+    faces, options, whole = small
+    states = states_of(
+        tmp_path / "records",
+        tmp_path / "copies",
+        lambda: write_records(faces, tmp_path / "records", **options),
+    )
+    assert _contents(tmp_path / "records") == whole
+    # Folder; settings; two shards and their places; images; index; places removed.
+    assert len(states) >= 12
+    finished = set(whole)
+    for change, copy in states:
+        for part in copy.glob("*.partial"):
+            _half(part)  # what a kill in the middle of writing leaves
+        for name in finished & {file.name for file in copy.iterdir()}:
+            assert (copy / name).read_bytes() == whole[name], (change, name)
+        write_records(faces, copy, **options)
+        assert _contents(copy) == whole, change
+
+
+def test_a_failure_at_any_moment_loses_and_spoils_nothing(small, tmp_path):
+    faces, options, whole = small
+    for k in range(100):
+        path = tmp_path / str(k)
+        try:
+            with failing(path, k):
+                write_records(faces, path, **options)
+            break
+        except OSError:
+            pass
+        for file in path.iterdir() if path.exists() else ():
+            if file.name in whole:
+                assert file.read_bytes() == whole[file.name], (k, file.name)
+        write_records(faces, path, **options)
+        assert _contents(path) == whole, k
+    assert 20 < k < 100 and _contents(path) == whole
+
+
+def test_a_shard_with_an_image_that_cannot_be_read_is_not_there(small, tmp_path):
+    faces, options, _ = small
+
+    class Broken(NumberedFaces):
+        def load(self, index):
+            image, landmarks = super().load(index)
+            with tf.control_dependencies([tf.debugging.Assert(index != 5, ["broken"])]):
+                return tf.identity(image), landmarks
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken"):
+        write_records(Broken([3, 2, 3]), tmp_path / "records", **options)
+    left = {file.name for file in (tmp_path / "records").iterdir()}
+    assert {name for name in left if not name.endswith(".partial")} <= {
+        "settings.json", "faces-00000-of-00002.tfrecord", "faces-00000-of-00002.tfrecord.npz"
+    }
+    write_records(faces, tmp_path / "records", **options)
+    assert len(RecordFaces(tmp_path / "records")) == 8
 
 
 def test_damage_is_told(tmp_path):

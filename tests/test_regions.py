@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.faces.alignment import TEMPLATE
+from pipelines.faces.cropping import crop_region, crop_regions
 from pipelines.faces.landmarks import LANDMARKS
-from pipelines.faces.regions import TABLE, WHOLE_FACE, Region, crop_region, crop_regions, read_regions
+from pipelines.faces.regions import TABLE, WHOLE_FACE, Region, read_regions
 
 REGIONS = read_regions()
 SWAPPED = {"left_eye": "right_eye", "mouth_left": "mouth_right"}

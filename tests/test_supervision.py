@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,8 +36,6 @@ def test_verification_loss_is_deepid2s(pairs, size, margin, seed):
 
 
 def test_equal_features_have_a_finite_gradient():
-    import tensorflow as tf
-
     features = tf.Variable(np.zeros((2, 3), "float32"))
     layer, loss = PairDistance(1.0), VerificationLoss()
     with tf.GradientTape() as tape:

@@ -13,14 +13,16 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
+from sparseface_tf import tfmot
 from sparseface_tf.constraints import MaskConstraint
 from sparseface_tf.criteria import criterion
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
-from sparseface_tf.tfmot import masks as tfmot
+from sparseface_tf.tfmot import twins
 from sparseface_tf.training.experiment import Experiment
 
 needs_tfmot = pytest.mark.skipif(
@@ -71,8 +73,6 @@ def network(kernels):
 
 
 def state_of_the_process():
-    import tensorflow as tf
-
     packages = {"tf_keras", "tensorflow_model_optimization"} & set(sys.modules)
     return dict(os.environ), packages, tf.keras.Model, keras.Model, keras.backend.backend()
 
@@ -82,7 +82,7 @@ def drawn():
     """Kernels of every kind, as hypothesis draws them, in one model, and all their masks.
 
     Returns:
-        (kernels by layer name, shares by layer name, magnitude masks, 2:4 masks, states of the
+        (kernels by layer name, densities by layer name, magnitude masks, 2:4 masks, states of the
         process before and after).
     """
     def kernels(kind):
@@ -96,16 +96,16 @@ def drawn():
         examples += gather(kernels(kind), 20)
     model = network(examples)
     weights = {layer.name: layer.kernel.numpy() for layer in model.layers if layer.weights}
-    kept = {f"layer_{i}": LAYERS[kind][3] for i, (kind, _) in enumerate(examples)}
+    density = {f"layer_{i}": LAYERS[kind][3] for i, (kind, _) in enumerate(examples)}
     before = state_of_the_process()
-    magnitude = tfmot.magnitude_masks(model, kept=kept, progress=False)
+    magnitude = tfmot.magnitude_masks(model, density=density, progress=False)
     two_by_four = tfmot.two_by_four_masks(model, progress=False)
-    return weights, kept, magnitude, two_by_four, (before, state_of_the_process())
+    return weights, density, magnitude, two_by_four, (before, state_of_the_process())
 
 
-def naive_magnitude_mask(kernel, kept):
+def naive_magnitude_mask(kernel, density):
     """ConstantSparsity: everything that is not below the k-th greatest magnitude."""
-    share = np.float32(1) - np.float32(1 - kept)
+    share = np.float32(1) - np.float32(1 - density)
     k = max(int(np.round(np.float32(kernel.size) * share)), 1)
     threshold = sorted((abs(w) for w in kernel.flat), reverse=True)[k - 1]
     return np.array([abs(w) >= threshold for w in kernel.flat]).reshape(kernel.shape)
@@ -136,12 +136,12 @@ def naive_two_by_four_mask(kernel):
 
 @needs_tfmot
 def test_magnitude_masks_keep_all_above_the_threshold(drawn):
-    weights, kept, masks, _, _ = drawn
+    weights, density, masks, _, _ = drawn
     assert masks.keys() == weights.keys()
     for name, mask in masks.items():
         assert mask.dtype == bool
-        expected = naive_magnitude_mask(weights[name], kept[name])
-        np.testing.assert_array_equal(mask, expected, err_msg=f"{name}, kept={kept[name]}")
+        expected = naive_magnitude_mask(weights[name], density[name])
+        np.testing.assert_array_equal(mask, expected, err_msg=f"{name}, density={density[name]}")
     # Of the random kernels: shares are kept, not zeroed; 10.5 is rounded to even; one weight is
     # kept at least.
     assert [masks[f"layer_{i}"].sum() for i in range(len(LAYERS))] == [16, 10, 1, 96, 10]
@@ -166,14 +166,14 @@ def test_the_process_is_left_as_it_was(drawn):
     assert keras.version().startswith("3.")
 
 
-def naive_block_mask(kernel, kept, block, pool):
+def naive_block_mask(kernel, density, block, pool):
     """ConstantSparsity over blocks of a 2-D kernel."""
     height, width = block
     corners = list(itertools.product(
         range(0, kernel.shape[0], height), range(0, kernel.shape[1], width)
     ))
     scores = [pool(np.abs(kernel[y : y + height, x : x + width])) for y, x in corners]
-    threshold = sorted(scores, reverse=True)[max(round(len(scores) * kept), 1) - 1]
+    threshold = sorted(scores, reverse=True)[max(round(len(scores) * density), 1) - 1]
     mask = np.zeros(kernel.shape, bool)
     for (y, x), score in zip(corners, scores):
         mask[y : y + height, x : x + width] = score >= threshold
@@ -187,7 +187,7 @@ def test_blocks_are_kept_whole(capfd):
     shapes = [LAYERS[kind][2] for kind in (0, 4)]
     dense, local = (rng.integers(-99, 99, shape).astype(np.float32) for shape in shapes)
     masks = tfmot.magnitude_masks(
-        network([(0, dense), (4, local)]), kept=1 / 4, block_size=(4, 1)
+        network([(0, dense), (4, local)]), density=1 / 4, block_size=(4, 1)
     )
     np.testing.assert_array_equal(
         masks["layer_0"], naive_block_mask(dense, 1 / 4, (4, 1), np.mean)
@@ -229,9 +229,9 @@ def test_the_twin_has_the_kernel_and_gives_it_back():
     model = network(list(enumerate(kernels)))
     for i, kernel in enumerate(kernels):
         layer = model.get_layer(f"layer_{i}")
-        twin = tfmot._to_twin(layer)
-        assert twin.shape == tfmot._twin_shape(layer)
-        np.testing.assert_array_equal(tfmot._from_twin(layer, twin), kernel)
+        twin = twins.to_twin(layer)
+        assert twin.shape == twins._twin_shape(layer)
+        np.testing.assert_array_equal(twins.from_twin(layer, twin), kernel)
     # The locally connected one: a row a place in the window, a column a position and filter.
     for y, x, *place, f in np.ndindex(kernel.shape):
         row = np.ravel_multi_index(place, kernel.shape[2:5])
@@ -252,17 +252,17 @@ def small():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (dict(kept=0), r"kept, the share of the weights of layer 'c' that stay \(1 - tfmot's"),
-        (dict(kept=1.5), "must lie in"),
-        (dict(kept=float("nan")), "must lie in"),
-        (dict(kept={"f": 0.5}, layer_names=["c"]), "kept has no share for layer 'c'"),
-        (dict(kept={"n": 0.5}), "layer 'n' is a BatchNormalization"),
-        (dict(kept=0.5, layer_names=["g"]), "No such layer: g"),
-        (dict(kept=0.5, block_size=(4, 1)), "layer 'c' is a convolution"),
-        (dict(kept={"f": 0.5}, block_size=(5, 1)), "do not divide its 64 inputs and 6 outputs"),
-        (dict(kept={"f": 0.5}, block_size=(1, 6)), "two blocks or more along either axis"),
-        (dict(kept=0.5, block_size=(4,)), "two positive integers"),
-        (dict(kept=0.5, block_pooling="SUM"), "block_pooling must be 'AVG' or 'MAX'"),
+        (dict(density=0), r"density, the share of the weights of layer 'c' that stay \(1 - tfmot's"),
+        (dict(density=1.5), "must lie in"),
+        (dict(density=float("nan")), "must lie in"),
+        (dict(density={"f": 0.5}, layer_names=["c"]), "density has no value for layer 'c'"),
+        (dict(density={"n": 0.5}), "layer 'n' is a BatchNormalization"),
+        (dict(density=0.5, layer_names=["g"]), "No such layer: g"),
+        (dict(density=0.5, block_size=(4, 1)), "layer 'c' is a convolution"),
+        (dict(density={"f": 0.5}, block_size=(5, 1)), "do not divide its 64 inputs and 6 outputs"),
+        (dict(density={"f": 0.5}, block_size=(1, 6)), "two blocks or more along either axis"),
+        (dict(density=0.5, block_size=(4,)), "two positive integers"),
+        (dict(density=0.5, block_pooling="SUM"), "block_pooling must be 'AVG' or 'MAX'"),
     ],
 )
 def test_bad_arguments_end_with_one_line(arguments, message):
@@ -324,6 +324,6 @@ def test_the_criterion():
 
 
 def test_the_criterion_without_the_package(monkeypatch):
-    monkeypatch.setattr(tfmot.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="--criterion=tfmot: .* is not installed: pip install"):
         Experiment.of(steps=1, retrain_steps=1, sparsify=["1/4-f"], criterion="tfmot").check()

@@ -1,1 +1,25 @@
-"""Pairs and batches of training and testing, each a pure function of seed and step."""
+"""Batches: the pairs of every training step, all images in order, and pairs to test on."""
+
+from pipelines.batches.batches import (
+    image_batches,
+    network_input,
+    pair_batches,
+    region_batches,
+    served,
+)
+from pipelines.batches.pairs import Pairs, deal_folds, held_out_pairs
+from pipelines.batches.pairs_file import NamedPairs, read_named_pairs, read_pairs
+
+__all__ = [
+    "NamedPairs",
+    "Pairs",
+    "deal_folds",
+    "held_out_pairs",
+    "image_batches",
+    "network_input",
+    "pair_batches",
+    "read_named_pairs",
+    "read_pairs",
+    "region_batches",
+    "served",
+]

@@ -1,12 +1,18 @@
 """Batches of aligned faces: endless pairs to train on, and all images in order."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
-from pipelines.batches.pairs import Groups, PairSampler
+from pipelines.batches.groups import Groups
+from pipelines.batches.sampler import PairSampler
 from pipelines.batches.windows import windows_of
 from pipelines.faces.augmentation import Augmentation
-from pipelines.faces.regions import WHOLE_FACE, crop_region, crop_regions
+from pipelines.faces.cropping import crop_region, crop_regions
+from pipelines.faces.regions import WHOLE_FACE, Region
+from pipelines.faces.source import Faces
 from pipelines.records.reading import decode
 
 # Batches that are made at a time.
@@ -15,18 +21,18 @@ FOREVER = np.iinfo(np.int64).max
 
 
 def pair_batches(
-    source,
+    source: Faces,
     *,
-    pairs=64,
-    seed=0,
-    start_step=0,
-    region=WHOLE_FACE,
-    augmentation=Augmentation(),
-    sampling="images",
-    worker=0,
-    workers=1,
-    ordered=True,
-):
+    pairs: int = 64,
+    seed: int = 0,
+    start_step: int = 0,
+    region: Region = WHOLE_FACE,
+    augmentation: Augmentation = Augmentation(),
+    sampling: str = "images",
+    worker: int = 0,
+    workers: int = 1,
+    ordered: bool = True,
+) -> tf.data.Dataset:
     """Endless batches of pairs of faces, half of them of the same identity.
 
     Every batch is a pure function of the seed and of its step: a run that starts at step k gets
@@ -82,14 +88,12 @@ def pair_batches(
             )
             return _normalised(crop), tf.gather(labels, index)
 
-        def batch(step):
-            images = tf.data.Dataset.from_tensor_slices(draw(step, groups))
-            images = images.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-            # Without a remainder the size of a batch is stated: training steps are faster.
-            return images.batch(share, drop_remainder=True)
+        return _interleaved(steps, lambda step: draw(step, groups), load, share, ordered)
 
-        # Batches are whole ones also where one overtakes another.
-        return steps.interleave(batch, AHEAD, num_parallel_calls=AHEAD, deterministic=ordered)
+    windows = windows_of(source, pairs, seed)
+    if windows is None:
+        steps = tf.data.Dataset.range(start_step, FOREVER)
+        return _prefetched(batches(steps, source.load, all_labels, None), ordered)
 
     def of_window(window, members, examples):
         first = tf.maximum(window * windows.steps, start_step)
@@ -97,16 +101,42 @@ def pair_batches(
         labels = tf.gather(all_labels, members)
         return batches(steps, lambda i: decode(tf.gather(examples, i)), labels, Groups.of(labels))
 
-    windows = windows_of(source, pairs, seed)
-    if windows is None:
-        steps = tf.data.Dataset.range(start_step, FOREVER)
-        return _prefetched(batches(steps, source.load, all_labels, None), ordered)
     numbers = tf.data.Dataset.range(start_step // windows.steps, FOREVER // windows.steps)
     read = numbers.map(lambda window: (window, *windows.read(window))).prefetch(1)
     return _prefetched(read.flat_map(of_window), ordered)
 
 
-def training_crop(image, landmarks, region, augmentation, *, mirrored, seed, example):
+def _interleaved(steps, draw, load, size, ordered):
+    """A batch of each step, several of them made at a time.
+
+    Args:
+        steps: dataset of int64 scalars.
+        draw: function from a step to tensors (size, …), the arguments of `load` for its images.
+        load: function that makes an image and what belongs to it.
+        size: images in a batch.
+        ordered: False lets batches that are ready overtake slow ones.
+    """
+
+    def batch(step):
+        images = tf.data.Dataset.from_tensor_slices(draw(step))
+        images = images.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        # Without a remainder the size of a batch is stated: training steps are faster.
+        return images.batch(size, drop_remainder=True)
+
+    # Batches are whole ones also where one overtakes another.
+    return steps.interleave(batch, AHEAD, num_parallel_calls=AHEAD, deterministic=ordered)
+
+
+def training_crop(
+    image: tf.Tensor,
+    landmarks: tf.Tensor,
+    region: Region,
+    augmentation: Augmentation,
+    *,
+    mirrored: bool | tf.Tensor,
+    seed: int,
+    example: int | tf.Tensor,
+) -> tf.Tensor:
     """Cuts a region out of an image and changes it at random.
 
     Args:
@@ -127,7 +157,7 @@ def training_crop(image, landmarks, region, augmentation, *, mirrored, seed, exa
     return augmentation.finish(crop, draws)
 
 
-def served(batches, address):
+def served(batches: tf.data.Dataset, address: str) -> tf.data.Dataset:
     """The same batches, made by the workers of a tf.data service.
 
     Args:
@@ -146,7 +176,14 @@ def served(batches, address):
     return batches.apply(tf.data.experimental.service.distribute(policy, address))
 
 
-def image_batches(source, indices=None, *, batch=128, region=WHOLE_FACE, mirrored=False):
+def image_batches(
+    source: Faces,
+    indices: ArrayLike | None = None,
+    *,
+    batch: int = 128,
+    region: Region = WHOLE_FACE,
+    mirrored: bool = False,
+) -> tf.data.Dataset:
     """Aligned faces in order, once, for embedding or for statistics.
 
     Args:
@@ -169,7 +206,14 @@ def image_batches(source, indices=None, *, batch=128, region=WHOLE_FACE, mirrore
     return _prefetched(images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch), True)
 
 
-def region_batches(source, regions, indices=None, *, batch=32, mirrored=False):
+def region_batches(
+    source: Faces,
+    regions: Sequence[Region],
+    indices: ArrayLike | None = None,
+    *,
+    batch: int = 32,
+    mirrored: bool = False,
+) -> tf.data.Dataset:
     """Several regions of each face, in order, once: each image is read and aligned once.
 
     Args:
@@ -191,8 +235,17 @@ def region_batches(source, regions, indices=None, *, batch=32, mirrored=False):
     return _prefetched(images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch), True)
 
 
-def network_input(image, landmarks, region, *, mirrored=False):
-    """What a network sees of a face, float32 from about -1 to 1; see `crop_region`."""
+def network_input(
+    image: tf.Tensor, landmarks: tf.Tensor, region: Region, *, mirrored: bool | tf.Tensor = False
+) -> tf.Tensor:
+    """What a network sees of a face.
+
+    Args:
+        image, landmarks, region, mirrored: see `crop_region`.
+
+    Returns:
+        float32 tensor (region.height, region.width, region.channels) from about -1 to 1.
+    """
     return _normalised(crop_region(image, landmarks, region, mirrored=mirrored))
 
 

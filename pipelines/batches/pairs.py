@@ -1,162 +1,12 @@
-"""Which images make pairs: those of every training step, and those of a verification test."""
+"""Pairs of images for a verification test, in folds."""
 
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
 
-
-class Groups(NamedTuple):
-    """Images by their identities, as int64 tensors.
-
-    Attributes:
-        labels: (n,), identity of every image, counted from 0 without gaps.
-        starts, counts: (identities,), first image and number of images of every identity.
-        paired_identities, paired_images: those that have a partner of the same identity.
-    """
-
-    labels: tf.Tensor
-    starts: tf.Tensor
-    counts: tf.Tensor
-    paired_identities: tf.Tensor
-    paired_images: tf.Tensor
-
-    @classmethod
-    def of(cls, labels):
-        """Groups of ascending integer labels (n,); runs in a tf.data graph as well."""
-        _, labels, counts = tf.unique_with_counts(tf.cast(labels, tf.int64), tf.int64)
-        paired = counts >= 2
-        return cls(
-            labels,
-            tf.cumsum(counts, exclusive=True),
-            counts,
-            tf.where(paired)[:, 0],
-            tf.where(tf.gather(paired, labels))[:, 0],
-        )
-
-
-class PairSampler:
-    """Draws the pairs of each training step, half of them of the same identity.
-
-    Args:
-        labels: integer array (n,), identity of every image, those of one identity contiguous.
-        pairs: pairs in a step, an even number.
-        seed: integer; together with the step it decides everything.
-        sampling: how the images are drawn.
-            "images": the first image of each pair goes through all images (of the pairs of the
-            same identity: through all that have a partner) in an order shuffled anew each time,
-            so that images are used about equally often; the second is any other image of that
-            identity, or any image of any other identity.
-            "identities": identities are drawn with equal probability, then an image of each.
-
-    Raises:
-        ValueError: if no such pairs can be made.
-    """
-
-    def __init__(self, labels, pairs=64, seed=0, sampling="images"):
-        if pairs < 2 or pairs % 2:
-            raise ValueError(
-                f"Half of the pairs are of the same: {pairs} is not an even number above 0."
-            )
-        if sampling not in ("images", "identities"):
-            raise ValueError(f"sampling must be 'images' or 'identities', got {sampling!r}.")
-        starts, counts = _groups(labels)
-        if len(starts) < 2:
-            raise ValueError(
-                "The training images are of one identity only: pairs of different identities "
-                "need two or more."
-            )
-        if counts.max() < 2:
-            raise ValueError(
-                "No identity has two images, so there is no pair of the same: give some "
-                "identities two images or more."
-            )
-        self._half = pairs // 2
-        self._seed = seed
-        self._sampling = sampling
-        with tf.device("CPU"):
-            self._groups = Groups.of(labels)
-
-    def draw(self, step, groups=None):
-        """The pairs of a step; runs in a tf.data graph as well.
-
-        Args:
-            step: scalar int64 tensor.
-            groups: `Groups` of the images to draw from; default: all of them.
-
-        Returns:
-            images: int64 tensor (2 * pairs,); rows 2i and 2i + 1 are pair i, of the same identity
-                where i is even, of two different ones where it is odd.
-            mirrored: bool tensor (2 * pairs,), each true with probability 0.5.
-        """
-        seed = tf.cast(self._seed, tf.int64)
-        step = tf.cast(step, tf.int64)
-        # float64: fair choices among more images than float32 can tell apart.
-        chance = tf.random.stateless_uniform(
-            [11, self._half], tf.stack([seed, step]), dtype=tf.float64, alg="philox"
-        )
-
-        labels, starts, counts, paired_identities, paired_images = groups or self._groups
-        if self._sampling == "images":
-            same = tf.gather(paired_images, self._walk(step, paired_images, stream=0))
-            different = self._walk(step, labels, stream=1)
-        else:
-            chosen = _below(chance[0], tf.size(paired_identities, tf.int64))
-            identity = tf.gather(paired_identities, chosen)
-            same = _image_of(identity, starts, counts, chance[1])
-            identity = _below(chance[2], tf.size(starts, tf.int64))
-            different = _image_of(identity, starts, counts, chance[3])
-
-        # Counted on from the first image around its identity's, so never the first image itself.
-        identity = tf.gather(labels, same)
-        start, count = tf.gather(starts, identity), tf.gather(counts, identity)
-        partner = start + (same - start + 1 + _below(chance[4], count - 1)) % count
-
-        # Likewise counted on from the first image's identity around all the other ones.
-        identity = tf.gather(labels, different)
-        if self._sampling == "images":
-            start, count = tf.gather(starts, identity), tf.gather(counts, identity)
-            total = tf.size(labels, tf.int64)
-            stranger = (start + count + _below(chance[5], total - count)) % total
-        else:
-            total = tf.size(starts, tf.int64)
-            identity = (identity + 1 + _below(chance[5], total - 1)) % total
-            stranger = _image_of(identity, starts, counts, chance[6])
-
-        pairs = tf.stack([tf.stack([same, partner], 1), tf.stack([different, stranger], 1)], 1)
-        return tf.reshape(pairs, [-1]), tf.reshape(chance[7:] < 0.5, [-1])
-
-    def _walk(self, step, images, stream):
-        """The next positions in an endless series of shuffles of all images."""
-        total = tf.size(images, tf.int64)
-        position = step * self._half + tf.range(self._half, dtype=tf.int64)
-        shuffle = position // total
-        fixed = tf.fill([self._half], tf.cast(self._seed, tf.int64))
-        return tf.raw_ops.RandomIndexShuffle(
-            index=position % total,
-            seed=tf.stack([fixed, shuffle, tf.fill([self._half], np.int64(stream))], 1),
-            max_index=total - 1,
-            rounds=4,
-        )
-
-
-def _image_of(identity, starts, counts, chance):
-    """An image of each identity."""
-    return tf.gather(starts, identity) + _below(chance, tf.gather(counts, identity))
-
-
-def _below(chance, count):
-    """An integer from 0 to count - 1 for each uniform number of [0, 1)."""
-    return tf.cast(chance * tf.cast(count, tf.float64), tf.int64)
-
-
-def _groups(labels):
-    """First image and number of images of every identity, as int64 arrays."""
-    labels = np.asarray(labels)
-    if np.any(np.diff(labels) < 0):
-        raise ValueError("The images of one identity must stand together, in ascending order.")
-    _, starts, counts = np.unique(labels, return_index=True, return_counts=True)
-    return starts.astype(np.int64), counts.astype(np.int64)
+from pipelines.batches.groups import bounds_of
+from pipelines.faces.source import Faces
 
 
 class Pairs(NamedTuple):
@@ -168,12 +18,12 @@ class Pairs(NamedTuple):
         fold: int64 array (n,), the part of the test that a pair belongs to.
     """
 
-    images: np.ndarray
-    same: np.ndarray
-    fold: np.ndarray
+    images: NDArray[np.int64]
+    same: NDArray[np.bool_]
+    fold: NDArray[np.int64]
 
 
-def held_out_pairs(source, n, *, folds=10, seed=0):
+def held_out_pairs(source: Faces, n: int, *, folds: int = 10, seed: int = 0) -> Pairs:
     """Draws pairs for verification, in every fold half of them the same and half different.
 
     Folds share no identity, as in LFW, as long as each can have pairs of both kinds; with too few
@@ -191,17 +41,20 @@ def held_out_pairs(source, n, *, folds=10, seed=0):
         `Pairs`, fold by fold, those of the same first.
 
     Raises:
-        ValueError: if there are no such pairs, or fewer of a kind than folds.
+        ValueError: if fewer pairs are asked for, or can be drawn of either kind, than the folds
+            need.
     """
     half = n // (2 * folds)
     if half < 1:
         raise ValueError(f"{folds} folds of pairs need at least {2 * folds} pairs, got {n}.")
-    starts, counts = _groups(source.labels)
+    starts, counts = bounds_of(source.labels)
     possible = counts * (counts - 1) // 2
-    if len(starts) < 2 or possible.sum() < folds:
+    different = counts.sum() * (counts.sum() - 1) // 2 - possible.sum()
+    if min(possible.sum(), different) < folds:
         raise ValueError(
-            f"{len(starts)} held-out identities with {possible.sum()} pairs of the same are too "
-            f"few for {folds} folds of pairs: hold out more, or give more images an identity."
+            f"{len(starts)} held-out identities with {possible.sum()} pairs of the same and "
+            f"{different} different ones are too few for {folds} folds of pairs: hold out more, or "
+            "give more images an identity."
         )
 
     generator = np.random.default_rng([seed, 1])
@@ -222,6 +75,31 @@ def held_out_pairs(source, n, *, folds=10, seed=0):
         same += [np.ones(kept, bool), np.zeros(kept, bool)]
         fold.append(np.full(2 * kept, number, np.int64))
     return Pairs(np.concatenate(images), np.concatenate(same), np.concatenate(fold))
+
+
+def deal_folds(same: ArrayLike, folds: int = 10) -> NDArray[np.int64]:
+    """Deals the pairs of a list without folds, those of each kind one after the other.
+
+    Args:
+        same: bool array (n,), whether the two of each pair are of the same identity.
+        folds: number of folds.
+
+    Returns:
+        int64 array (n,), the fold of every pair, from 0; each has pairs of both kinds.
+
+    Raises:
+        ValueError: if there are fewer pairs of a kind than folds.
+    """
+    same = np.asarray(same, bool)
+    if min(same.sum(), (~same).sum()) < folds:
+        raise ValueError(
+            f"{same.sum()} pairs of the same and {(~same).sum()} different ones are too few for "
+            f"{folds} folds: list at least {folds} of each."
+        )
+    fold = np.zeros(len(same), np.int64)
+    for kind in (same, ~same):
+        fold[kind] = np.arange(kind.sum()) % folds
+    return fold
 
 
 def _fold_pairs(generator, starts, counts, wanted):

@@ -1,12 +1,15 @@
 """Reading lists of pairs for verification."""
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.batches.pairs import Pairs
 from pipelines.faces.names import find_images
+from pipelines.faces.source import Faces
 from pipelines.faces.text import read_lines
 
 
@@ -21,13 +24,13 @@ class NamedPairs(NamedTuple):
         lines: int64 array (n,), where in the list it stands, counted from 1.
     """
 
-    names: list
-    same: np.ndarray
-    fold: np.ndarray
-    lines: np.ndarray
+    names: list[str]
+    same: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+    lines: NDArray[np.int64]
 
 
-def read_pairs(path, source):
+def read_pairs(path: str | os.PathLike, source: Faces | Sequence[str]) -> Pairs:
     """Reads a list of pairs, see `read_named_pairs`, and finds its images.
 
     Args:
@@ -46,7 +49,7 @@ def read_pairs(path, source):
     return Pairs(images, pairs.same, pairs.fold)
 
 
-def read_named_pairs(path):
+def read_named_pairs(path: str | os.PathLike) -> NamedPairs:
     """Reads a list of pairs in one of LFW's formats, or one that names files.
 
     * LFW's: NAME, i, j for two images of one identity, or NAME, i, NAME, j for those of two; image

@@ -4,7 +4,9 @@ import os
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from pipelines.faces.source import Faces
 from pipelines.records.reading import RecordFaces
 from pipelines.sources.subset import Subset
 
@@ -36,7 +38,14 @@ class Windows:
         ValueError: if some window could have no pair.
     """
 
-    def __init__(self, records, chosen, pairs, seed, window_bytes=WINDOW_BYTES):
+    def __init__(
+        self,
+        records: RecordFaces,
+        chosen: NDArray[np.int64],
+        pairs: int,
+        seed: int,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
         total = len(records.shards)
         largest = max(shard["bytes"] for shard in records.shards)
         self._together = min(max(1, window_bytes // largest), total)
@@ -68,7 +77,7 @@ class Windows:
                 f"first is {alone[0]}: write the records again with more images in a shard."
             )
 
-    def read(self, window):
+    def read(self, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Reads a window, its shards one after the other; runs in a tf.data graph.
 
         Args:
@@ -101,7 +110,7 @@ class Windows:
         )
 
 
-def windows_of(source, pairs, seed):
+def windows_of(source: Faces, pairs: int, seed: int) -> Windows | None:
     """The windows of a source that is best read in order; None if it can be read anywhere.
 
     Args:
@@ -110,5 +119,6 @@ def windows_of(source, pairs, seed):
     """
     chosen = np.arange(len(source))
     while isinstance(source, Subset):
-        source, chosen = source.source, source.indices[chosen]
+        chosen = source.indices[chosen]
+        source = source.source
     return Windows(source, chosen, pairs, seed) if isinstance(source, RecordFaces) else None

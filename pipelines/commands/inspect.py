@@ -7,22 +7,39 @@ training, its name, a tab, the reason.
 """
 
 import collections
+import dataclasses
 import os
-import sys
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import tensorflow as tf
 
-import tensorflow as tf  # noqa: E402
-from absl import flags, logging  # noqa: E402
+from pipelines.command_line import (
+    check_arguments,
+    define_flags,
+    from_flags,
+    one_line_errors,
+    run,
+    setting,
+)
+from pipelines.files import write_atomically, write_json
+from pipelines.inspection import data_report
+from pipelines.inspection.duplicate_sheet import duplicate_sheet
+from pipelines.inspection.duplicates import DISTANCE, Matches
+from pipelines.inspection.examination import compare, examine, exclusions
+from pipelines.inspection.plots import plot_sets, png
+from pipelines.sources import open_faces
 
-from pipelines.files import write_atomically, write_json  # noqa: E402
-from pipelines.inspection import data_report  # noqa: E402
-from pipelines.inspection.duplicate_sheet import duplicate_sheet  # noqa: E402
-from pipelines.inspection.duplicates import DISTANCE, Matches  # noqa: E402
-from pipelines.inspection.examination import compare, examine, exclusions  # noqa: E402
-from pipelines.inspection.plots import plot_sets, png  # noqa: E402
-from pipelines.sources import open_faces  # noqa: E402
+
+@dataclasses.dataclass
+class Inspection:
+    """Settings of the command; it has a flag for each, with these texts."""
+
+    data: str = setting("", "Faces, named as for train.py.")
+    test_data: str = setting("", "The same of the set that is tested on.")
+    output: str = setting("runs/inspect", "Folder for what is found.")
+    distance: int = setting(
+        DISTANCE, "Bits of 512 in which two pictures of one photograph may differ."
+    )
 
 
 def inspect(data, test_data="", output="runs/inspect", *, distance=DISTANCE, progress=True):
@@ -130,23 +147,17 @@ def _advice(report, images, output):
     return "".join(f"{line}\n" for line in lines)
 
 
-def main(argv):
-    try:
-        if len(argv) > 1:
-            raise ValueError(f"Unknown argument '{argv[1]}': flags begin with --.")
-        given = flags.FLAGS
+def main():
+    define_flags(Inspection)
+    run(program, __doc__)
+
+
+def program(words):
+    with one_line_errors(
+        ValueError, OSError, tf.errors.OpError, interrupted="nothing was written."
+    ):
+        check_arguments(words)
+        given = from_flags(Inspection)
+        if not given.data:
+            raise ValueError("No faces: give --data, named as for train.py.")
         print(inspect(given.data, given.test_data, given.output, distance=given.distance), end="")
-    except (ValueError, OSError, tf.errors.OpError) as error:
-        logging.debug("Raised here:", exc_info=True)
-        sys.exit(f"error: {str(error).splitlines()[0]}")
-    except KeyboardInterrupt:
-        sys.exit("Interrupted; nothing was written.")
-
-
-def define_flags():
-    flags.DEFINE_string("data", None, "Faces, named as for train.py.", required=True)
-    flags.DEFINE_string("test_data", "", "The same of the set that is tested on.")
-    flags.DEFINE_string("output", "runs/inspect", "Folder for what is found.")
-    flags.DEFINE_integer(
-        "distance", DISTANCE, "Bits of 512 in which two pictures of one photograph may differ."
-    )

@@ -1,63 +1,110 @@
-"""The command that writes records: python -m pipelines.write_records --data=DIR --output=RECORDS"""
+"""Writes faces as sharded records: python -m pipelines.write_records --data=DIR --output=RECORDS"""
 
+import dataclasses
 import os
-import sys
 
 import tensorflow as tf
-from absl import flags
 
+from pipelines.command_line import (
+    check_arguments,
+    define_flags,
+    from_flags,
+    one_line_errors,
+    run,
+    setting,
+)
 from pipelines.inspection.checking import check_images
 from pipelines.records.reading import RecordFaces
 from pipelines.records.writing import ENCODINGS, verify_records, write_records
 from pipelines.sources import open_faces
 
 
-def main(argv):
-    """The command; flags are defined where it is run as one."""
-    flag = flags.FLAGS
-    try:
-        if len(argv) > 1:
-            raise ValueError(f"Unknown argument '{argv[1]}': flags begin with --.")
-        if flag.verify:
-            damaged = verify_records(flag.output)
-            if damaged:
-                raise ValueError(
-                    f"{len(damaged)} shards are damaged: {', '.join(damaged)}. Copy them again, or "
-                    "write the records into another folder."
-                )
-            print(f"{flag.output} is as it was written.")
-            return
-        faces = open_faces(flag.data)
-        tf.io.gfile.makedirs(os.path.dirname(flag.output.rstrip("/")) or ".")
-        bad_images = flag.output.rstrip("/") + ".bad_images.txt"
-        faces = check_images(faces, bad_images, exclude=flag.exclude)
-        write_records(
-            faces,
-            flag.output,
-            images_per_shard=flag.images_per_shard,
-            group=flag.group,
-            seed=flag.seed,
-            encoding=flag.encoding,
-        )
-        records = RecordFaces(flag.output)
-        print(
-            f"{len(records)} images of {len(records.identities)} identities in "
-            f"{len(records.shards)} shards: train with --data={flag.output}"
-        )
-    except (ValueError, OSError, tf.errors.OpError) as error:
-        sys.exit(f"error: {str(error).splitlines()[0]}")
-    except KeyboardInterrupt:
-        sys.exit("Interrupted; the same command goes on with the next shard.")
+@dataclasses.dataclass
+class Records:
+    """Settings of the command; it has a flag for each, with these texts."""
 
-
-def define_flags():
-    flags.DEFINE_string("data", None, "Faces to write, named as for train.py.")
-    flags.DEFINE_string("output", None, "Folder of the records.", required=True)
-    flags.DEFINE_string("exclude", "", "File that names images to leave out, one a line.")
-    flags.DEFINE_integer("images_per_shard", 2048, "About as many images a shard.")
-    flags.DEFINE_integer("group", 2, "About as many images of an identity stand together.")
-    flags.DEFINE_integer("seed", 0, "Seed of the order.")
-    flags.DEFINE_enum(
-        "encoding", "faces", ENCODINGS, "Keep what is near each face, or the files as they are."
+    data: str = setting("", "Faces to write, named as for train.py.")
+    output: str = setting("", "Folder of the records.")
+    exclude: str = setting("", "File that names images to leave out, one a line.")
+    images_per_shard: int = setting(2048, "About as many images a shard.")
+    group: int = setting(2, "About as many images of an identity stand together.")
+    seed: int = setting(0, "Seed of the order.")
+    encoding: str = setting(
+        "faces",
+        f"{' or '.join(ENCODINGS)}: keep what is near each face, or the files as they are.",
     )
-    flags.DEFINE_bool("verify", False, "Only compare the shards in --output with their checksums.")
+    verify: bool = setting(False, "Only compare the shards in --output with their checksums.")
+
+    def check(self):
+        """Raises ValueError, in one line, on the first setting that makes no sense."""
+        if not self.output:
+            raise ValueError("No folder of records: give --output=RECORDS.")
+        if not self.data and not self.verify:
+            raise ValueError("No faces: give --data, named as for train.py.")
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"--encoding={self.encoding}: choose from {', '.join(ENCODINGS)}.")
+
+
+def verify(folder):
+    """Compares the shards of a folder with their checksums.
+
+    Raises:
+        ValueError, OSError: if any is damaged, in one line.
+    """
+    damaged = verify_records(folder)
+    if damaged:
+        raise ValueError(
+            f"{len(damaged)} shards are damaged: {', '.join(damaged)}. Copy them again, or "
+            "write the records into another folder."
+        )
+    print(f"{folder} is as it was written.")
+
+
+def write(settings):
+    """Writes faces as records, and beside them the list of those that cannot be read.
+
+    Args:
+        settings: a `Records`.
+
+    Raises:
+        ValueError, OSError: with one line that says what to change.
+    """
+    output = settings.output
+    faces = open_faces(settings.data)
+    tf.io.gfile.makedirs(os.path.dirname(output.rstrip("/")) or ".")
+    bad_images = output.rstrip("/") + ".bad_images.txt"
+    faces = check_images(faces, bad_images, exclude=settings.exclude)
+    write_records(
+        faces,
+        output,
+        images_per_shard=settings.images_per_shard,
+        group=settings.group,
+        seed=settings.seed,
+        encoding=settings.encoding,
+    )
+    records = RecordFaces(output)
+    print(
+        f"{len(records)} images of {len(records.identities)} identities in "
+        f"{len(records.shards)} shards: train with --data={output}"
+    )
+
+
+def main():
+    define_flags(Records)
+    run(program, __doc__)
+
+
+def program(words):
+    with one_line_errors(
+        ValueError,
+        OSError,
+        tf.errors.OpError,
+        interrupted="the same command goes on with the next shard.",
+    ):
+        check_arguments(words)
+        settings = from_flags(Records)
+        settings.check()
+        if settings.verify:
+            verify(settings.output)
+        else:
+            write(settings)

@@ -7,11 +7,12 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from pipelines.detection.letterbox import from_stored, letterbox
-from pipelines.detection.photos import upright_turns
+from pipelines.detection.orientation import upright_turns
 from pipelines.drawing.contact_sheet import contact_sheet
 from pipelines.faces.alignment import similarity, template
+from pipelines.faces.cropping import crop_region
 from pipelines.faces.landmarks import read_landmarks
-from pipelines.faces.regions import WHOLE_FACE, crop_region
+from pipelines.faces.regions import WHOLE_FACE
 from pipelines.sources.folder import FolderFaces
 
 HEIGHT, WIDTH = WHOLE_FACE.height, WHOLE_FACE.width
@@ -21,7 +22,9 @@ PAIRS = 4  # photographs side by side
 COLOURS = ("deepskyblue", "red", "yellow", "deepskyblue", "red")
 
 
-def alignment_sheet(folder, path, *, photographs=24):
+def alignment_sheet(
+    folder: str | os.PathLike, path: str | os.PathLike, *, photographs: int = 24
+) -> int:
     """Draws photographs, spread evenly over those with landmarks, next to their aligned crops.
 
     On a photograph stand its landmarks and the outline of the crop.

@@ -2,12 +2,13 @@
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
 
 # Fills the square beside and below the photograph; near 0 for networks that take -1 … 1.
 GREY = 128
 
 
-def letterbox(image, size, turns=0):
+def letterbox(image: tf.Tensor, size: int, turns: int | tf.Tensor = 0) -> tf.Tensor:
     """Turns an image and fits it into the upper left corner of a square.
 
     Its longest side becomes that of the square, whether it is reduced or enlarged for that.
@@ -36,14 +37,16 @@ def letterbox(image, size, turns=0):
     return tf.ensure_shape(image, (size, size, 3))
 
 
-def fitted_size(height, width, size, turns=0):
+def fitted_size(height: int, width: int, size: int, turns: int = 0) -> tuple[int, int]:
     """Height and width, in pixels of the square, of what `letterbox` makes of an image."""
     longest = max(height, width)
     sides = _fitted(height, longest, size), _fitted(width, longest, size)
     return sides[::-1] if turns % 2 else sides
 
 
-def to_stored(points, height, width, size, turns=0):
+def to_stored(
+    points: ArrayLike, height: int, width: int, size: int, turns: int = 0
+) -> NDArray[np.float64]:
     """Points of the square in pixels of the stored image.
 
     Args:
@@ -55,16 +58,19 @@ def to_stored(points, height, width, size, turns=0):
         float64 array (..., 2), x and y in pixels of the stored image; integers are at the centres
         of pixels, here as there.
     """
-    points = _turned(points, *fitted_size(height, width, size, turns), -turns)
+    fitted = _turned(points, *fitted_size(height, width, size, turns), -turns)
     fitted_height, fitted_width = fitted_size(height, width, size)
-    return (points + 0.5) * [width / fitted_width, height / fitted_height] - 0.5
+    return (fitted + 0.5) * [width / fitted_width, height / fitted_height] - 0.5
 
 
-def from_stored(points, height, width, size, turns=0):
+def from_stored(
+    points: ArrayLike, height: int, width: int, size: int, turns: int = 0
+) -> NDArray[np.float64]:
     """Points of the stored image in pixels of the square; the inverse of `to_stored`."""
     fitted_height, fitted_width = fitted_size(height, width, size)
-    points = (np.asarray(points) + 0.5) * [fitted_width / width, fitted_height / height] - 0.5
-    return _turned(points, fitted_height, fitted_width, turns)
+    scale = [fitted_width / width, fitted_height / height]
+    stored = np.asarray(points, np.float64)
+    return _turned((stored + 0.5) * scale - 0.5, fitted_height, fitted_width, turns)
 
 
 def _fitted(side, longest, size):

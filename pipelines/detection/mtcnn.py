@@ -2,8 +2,9 @@
 
 import numpy as np
 from mtcnn import MTCNN
+from numpy.typing import NDArray
 
-from pipelines.detection.photos import Face
+from pipelines.detection.face import Face
 
 
 class MtcnnDetector:
@@ -18,10 +19,10 @@ class MtcnnDetector:
     most 6 % of the distance between the eyes, when batches of 16 became batches of 8.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._mtcnn = MTCNN()
 
-    def __call__(self, images):
+    def __call__(self, images: NDArray[np.uint8]) -> list[list[Face]]:
         """Finds the faces in a batch.
 
         Args:
@@ -38,7 +39,7 @@ class MtcnnDetector:
             # batch has no face, that of the wrong image.
             postprocess=False,
         )
-        faces = [[] for _ in images]
+        faces: list[list[Face]] = [[] for _ in images]
         for row in rows:
             landmarks = np.stack([row[6:11], row[11:16]], axis=1)
             faces[int(row[0])].append(Face(row[1:5], float(row[5]), landmarks))

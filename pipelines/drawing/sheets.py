@@ -1,6 +1,8 @@
 """Contact sheets of what a network gets to see."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -8,14 +10,18 @@ import tensorflow as tf
 from pipelines.batches.batches import training_crop
 from pipelines.drawing.contact_sheet import contact_sheet
 from pipelines.faces.augmentation import Augmentation
-from pipelines.faces.regions import crop_regions
+from pipelines.faces.cropping import crop_regions
+from pipelines.faces.regions import Region
+from pipelines.faces.source import Faces
 
 EXAMPLES = 4
 COLUMNS = 5
 GAP = 2  # pixels between the two of a pair
 
 
-def draw_regions(faces, regions, path, examples=EXAMPLES):
+def draw_regions(
+    faces: Faces, regions: Sequence[Region], path: str | os.PathLike, examples: int = EXAMPLES
+) -> None:
     """Writes a contact sheet of regions: of every face all of them, each beside its mirrored one.
 
     Args:
@@ -24,7 +30,8 @@ def draw_regions(faces, regions, path, examples=EXAMPLES):
         path: the PNG to write.
         examples: number of faces, drawn evenly from the source.
     """
-    cells, names = [], []
+    cells: list[list] = []
+    names: list[list] = []
     for index in _evenly(faces, examples):
         image, landmarks = faces.load(tf.constant(index))
         plain = crop_regions(image, landmarks, regions)
@@ -43,7 +50,14 @@ def _in_rows(cells):
     return [cells[i : i + COLUMNS] for i in range(0, len(cells), COLUMNS)]
 
 
-def draw_augmentation(faces, region, augmentation, path, examples=EXAMPLES, seed=0):
+def draw_augmentation(
+    faces: Faces,
+    region: Region,
+    augmentation: Augmentation,
+    path: str | os.PathLike,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+) -> None:
     """Writes a contact sheet of augmentation: each kind alone, then all together.
 
     Args:

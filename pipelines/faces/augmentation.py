@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -48,7 +49,7 @@ class Augmentation:
     blur: float = 0.0
     occlusion: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self)[1:]:
             value = getattr(self, field.name)
             if not 0 <= value <= LIMITS[field.name]:
@@ -57,11 +58,11 @@ class Augmentation:
                 )
 
     @property
-    def changes(self):
+    def changes(self) -> bool:
         """Whether there is anything to draw besides the flip."""
         return any(getattr(self, field.name) for field in dataclasses.fields(self)[1:])
 
-    def draw(self, seed, example):
+    def draw(self, seed: int, example: tf.Tensor) -> dict[str, tf.Tensor]:
         """The random numbers of one example, a pure function of both arguments.
 
         Args:
@@ -79,7 +80,7 @@ class Augmentation:
         normal = tf.random.stateless_normal([5, 2], key + [1 << 32, 0], dtype=tf.float64)
         return {"jitter": normal, **parts}
 
-    def jittered(self, landmarks, draws):
+    def jittered(self, landmarks: tf.Tensor, draws: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Landmarks (5, 2) with an error added; unknown ones stay unknown."""
         if not self.jitter:
             return landmarks
@@ -87,7 +88,7 @@ class Augmentation:
         eyes = tf.norm(landmarks[1] - landmarks[0])
         return landmarks + self.jitter * eyes * draws["jitter"]
 
-    def motion(self, draws):
+    def motion(self, draws: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Movement of a crop about its centre, as `crop_region` takes it.
 
         Returns:
@@ -99,7 +100,7 @@ class Augmentation:
         turn = tf.complex(scale * tf.cos(angle), scale * tf.sin(angle))
         return turn, self.shift * _either_way(draws["shift"])
 
-    def finish(self, crop, draws):
+    def finish(self, crop: tf.Tensor, draws: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Light, blur and occlusion.
 
         Args:

@@ -16,7 +16,7 @@ _MAX_FRAMES = 3 * MAX_PIXELS
 _MAX_STEPS = 20_000
 
 
-def decode(content):
+def decode(content: tf.Tensor) -> tf.Tensor:
     """Decodes an image file, known by what is in it, not by its name.
 
     Read are JPEG (grey, RGB, and CMYK as Adobe writes it), PNG, BMP with 8, 24 or 32 bits a pixel,
@@ -181,7 +181,7 @@ def _gif_pixels(content):
     return tf.where(whole, pixels, -1)
 
 
-def reason_of(error):
+def reason_of(error: tf.errors.OpError) -> str:
     """What a `tf.errors.OpError` of reading an image says is wrong, without where in its graph."""
     message = error.message.rpartition("}}")[2].partition("[Op:")[0]
     # "Expected … to be true. Summarized data: b'reason'"

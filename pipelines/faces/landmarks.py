@@ -3,9 +3,11 @@
 import csv
 import io
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
 
 from pipelines.files import write_atomically
 
@@ -13,7 +15,7 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 NUMBERS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 
 
-def read_landmarks(path):
+def read_landmarks(path: str | os.PathLike) -> dict[str, NDArray[np.float32]]:
     """Reads a landmarks.csv.
 
     The table has a header; its columns are found by name: `path`, and for each of the five
@@ -34,7 +36,7 @@ def read_landmarks(path):
     """
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(f"No landmarks file {path}: check its name.")
-    table = {}
+    table: dict[str, NDArray[np.float32]] = {}
     with tf.io.gfile.GFile(path) as file:
         rows = csv.reader(file)
         try:
@@ -56,7 +58,9 @@ def read_landmarks(path):
     return table
 
 
-def add_landmarks(path, rows):
+def add_landmarks(
+    path: str | os.PathLike, rows: Mapping[str, tuple[float | None, ArrayLike | None]]
+) -> None:
     """Adds rows to a landmarks.csv on disk, which is made if it is not there.
 
     What the table holds stays as it is, byte for byte; of images that it has, no row is added. A

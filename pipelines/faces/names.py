@@ -1,8 +1,12 @@
 """Finding the images that a list names among the faces that are there."""
 
 import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.faces.source import Faces
 
 
 class MissingImages(ValueError):
@@ -12,19 +16,24 @@ class MissingImages(ValueError):
         names: which, a tuple.
     """
 
-    def __init__(self, message, names):
+    def __init__(self, message: str, names: Iterable[str]) -> None:
         super().__init__(message)
         self.names = tuple(names)
 
 
-def image_names(source):
+def image_names(source: Faces | Sequence[str]) -> list[str]:
     """Names of all images, a list: of a source of faces, or of a sequence of names itself."""
     if hasattr(source, "name"):
         return [source.name(i) for i in range(len(source))]
     return list(source)
 
 
-def find_images(wanted, source, path, allow_missing=False):
+def find_images(
+    wanted: Sequence[str],
+    source: Faces | Sequence[str],
+    path: str | os.PathLike,
+    allow_missing: bool = False,
+) -> NDArray[np.int64]:
     """Numbers of named images in a source.
 
     Args:

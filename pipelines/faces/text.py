@@ -1,9 +1,11 @@
 """Reading the text files that lists come in."""
 
+import os
+
 import tensorflow as tf
 
 
-def read_lines(path, what):
+def read_lines(path: str | os.PathLike, what: str) -> list[tuple[int, str]]:
     """Lines of a text file that are not empty.
 
     Args:

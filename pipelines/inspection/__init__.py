@@ -1,1 +1,23 @@
-"""What is in a folder of faces, and what of it should be left out of training."""
+"""What is wrong in a set of faces, what it shares with another one, and what to leave out."""
+
+from pipelines.inspection.checking import check_images
+from pipelines.inspection.duplicates import Matches
+from pipelines.inspection.examination import Common, Examination, compare, examine, exclusions
+from pipelines.inspection.landmark_sanity import Faults, Fit, faults, fit
+from pipelines.inspection.survey import Survey, survey
+
+__all__ = [
+    "Common",
+    "Examination",
+    "Faults",
+    "Fit",
+    "Matches",
+    "Survey",
+    "check_images",
+    "compare",
+    "examine",
+    "exclusions",
+    "faults",
+    "fit",
+    "survey",
+]

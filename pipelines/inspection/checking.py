@@ -7,8 +7,11 @@ import tensorflow as tf
 from absl import logging
 from tqdm import tqdm
 
-from pipelines.faces.text import read_lines
-from pipelines.files import write_atomically
+from pipelines.faces.images import reason_of
+from pipelines.faces.source import Faces
+from pipelines.files import write_text
+from pipelines.inspection.copies import equal_copies
+from pipelines.inspection.exclusion import without
 from pipelines.sources.subset import Subset
 
 # How far outside its image a landmark may lie, of the image's width or height: that of a cropped
@@ -17,15 +20,15 @@ OUTSIDE = 0.5
 
 
 def check_images(
-    source,
-    bad_images_path,
+    source: Faces,
+    bad_images_path: str | os.PathLike,
     *,
-    exclude="",
-    copies=False,
-    min_size=16,
-    limit=0.01,
-    progress=True,
-):
+    exclude: str | os.PathLike = "",
+    copies: bool = False,
+    min_size: int = 16,
+    limit: float = 0.01,
+    progress: bool = True,
+) -> Faces:
     """Reads every image once and leaves out those that must not be used.
 
     These are images that cannot be decoded or are too small, those with a landmark far outside,
@@ -56,30 +59,43 @@ def check_images(
             none that is in the source.
     """
     if exclude:
-        source = _without(source, exclude)
+        source = without(source, exclude)
     facts = _read_all(source, progress)
     suspects = _suspects(facts, min_size)
     bad = {i: reason for i in suspects if (reason := unusable(source, i, min_size))}
-    read = np.flatnonzero(facts["size"].any(axis=1))
-    copied = {} if copies else _copies(source, facts, np.setdiff1d(read, [*bad]))
+    copied = {}
+    if not copies:
+        read = np.flatnonzero(facts["size"].any(axis=1))
+        copied = equal_copies(source, facts[["size", "print"]], np.setdiff1d(read, [*bad]))
     reasons = {**bad, **copied}
-    lines = [f"{source.name(i)}\t{reasons[i]}\n" for i in sorted(reasons)]
-    write_atomically(bad_images_path, lambda file: file.write("".join(lines).encode("utf-8")))
+    bad_images_path = os.fspath(bad_images_path)
+    write_text(
+        bad_images_path, "".join(f"{source.name(i)}\t{reasons[i]}\n" for i in sorted(reasons))
+    )
     if not reasons:
         return source
+    _refuse_too_many(source, bad, copied, limit, bad_images_path)
+    _warn(source, bad, copied, bad_images_path)
+    return Subset(source, np.setdiff1d(np.arange(len(source)), [*reasons]))
 
-    bad_images_path = os.fspath(bad_images_path)
+
+def _refuse_too_many(source, bad, copied, limit, bad_images_path):
+    """ValueError if more than `limit` of the images are bad, or none is left."""
     if len(bad) > limit * len(source):
         first = next(iter(bad))
         raise ValueError(
             f"{len(bad)} of {len(source)} images cannot be used, the first is "
             f"{source.name(first)} ({bad[first]}): repair or remove those in {bad_images_path}."
         )
-    if len(reasons) == len(source):
+    if len(bad) + len(copied) == len(source):
         raise ValueError(
             f"Every image is a copy of one of another identity, see {bad_images_path}: "
             "check which folders are whose."
         )
+
+
+def _warn(source, bad, copied, bad_images_path):
+    """Says what was left out."""
     for i, reason in bad.items():
         logging.warning("Skipped %s: %s", source.name(i), reason)
     if bad:
@@ -88,30 +104,6 @@ def check_images(
         logging.warning(
             "Left out %d of %d images as copies, see %s", len(copied), len(source), bad_images_path
         )
-    return Subset(source, np.setdiff1d(np.arange(len(source)), [*reasons]))
-
-
-def _without(source, path):
-    """The source without the images that a file names."""
-    path = os.fspath(path)
-    lines = read_lines(path, "list of images to leave out")
-    names = {line.partition("\t")[0].strip("\r") for _, line in lines} - {""}
-    kept = [i for i in range(len(source)) if source.name(i) not in names]
-    unknown = sorted(names.difference(map(source.name, range(len(source)))))
-    if unknown and len(unknown) == len(names):
-        raise ValueError(
-            f"{path} names no image that is there, the first is {unknown[0]}: give each as "
-            "IDENTITY/IMAGE."
-        )
-    if not kept:
-        raise ValueError(f"{path} leaves out every image: nothing would be left.")
-    logging.info("Left out %d images that %s names.", len(source) - len(kept), path)
-    if unknown:
-        # As those that write_records has left out already.
-        logging.warning(
-            "%d names in %s are not among the images, the first is %s.", len(unknown), path, unknown[0]
-        )
-    return Subset(source, kept)
 
 
 def _read_all(source, progress):
@@ -165,7 +157,7 @@ def _suspects(facts, min_size):
     return np.flatnonzero((facts["size"].min(axis=1) < min_size) | (facts["outside"] > OUTSIDE))
 
 
-def unusable(source, index, min_size=16):
+def unusable(source: Faces, index: int, min_size: int = 16) -> str:
     """Why an image cannot be used, in one line; empty if it can.
 
     Args:
@@ -176,11 +168,7 @@ def unusable(source, index, min_size=16):
     try:
         image, landmarks = source.load(tf.constant(index, tf.int64))
     except tf.errors.OpError as error:
-        # "{{function_node …}} reason [Op:DecodeImage] name:", or of an assertion
-        # "Expected … to be true. Summarized data: b'reason'"
-        message = error.message.rpartition("}}")[2].partition("[Op:")[0]
-        reason = message.rpartition("Summarized data: b")[2].strip("'\"")
-        return " ".join(reason.split()) or "cannot be read"
+        return reason_of(error)
     height, width = image.shape[:2]
     if min(height, width) < min_size:
         return f"too small: {width}x{height} pixels, at least {min_size}x{min_size} are needed"
@@ -188,35 +176,3 @@ def unusable(source, index, min_size=16):
         x, y = max(landmarks.numpy(), key=lambda point: _outside(point[None], image.shape[:2]))
         return f"a landmark at ({x:g}, {y:g}), far outside its {width}x{height} pixels"
     return ""
-
-
-def _copies(source, facts, usable):
-    """Images to leave out because the same photograph is there more than once.
-
-    Args:
-        source: source of faces.
-        facts: what `_read_all` returns.
-        usable: int array, numbers of the images to look at.
-
-    Returns:
-        Dict from the number of an image to the reason, in one line.
-    """
-    _, photograph, count = np.unique(
-        facts[["size", "print"]][usable], return_inverse=True, return_counts=True
-    )
-    repeated = count[photograph] > 1
-    groups = {}
-    for i, number in zip(usable[repeated], photograph[repeated]):
-        groups.setdefault(number, []).append(i)
-
-    reasons = {}
-    for group in groups.values():
-        labels = source.labels[group]
-        if len(set(labels)) == 1:
-            for i in group[1:]:
-                reasons[i] = f"the same photograph as {source.name(group[0])}"
-            continue
-        for i, label in zip(group, labels):
-            other = group[np.argmax(labels != label)]
-            reasons[i] = f"the same photograph as {source.name(other)}, of another identity"
-    return reasons

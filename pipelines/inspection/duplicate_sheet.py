@@ -1,9 +1,14 @@
 """A contact sheet of the photographs that are there twice."""
 
+import os
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from pipelines.drawing.contact_sheet import contact_sheet
+from pipelines.faces.source import Faces
+from pipelines.inspection.duplicates import Matches
 
 # Pairs on the sheet: of each kind, and in a row.
 PAIRS_OF_A_KIND = 16
@@ -11,7 +16,9 @@ PAIRS_IN_A_ROW = 4
 SIDE = 160  # pixels of the square that each photograph is fitted into
 
 
-def duplicate_sheet(kinds, path):
+def duplicate_sheet(
+    kinds: Sequence[tuple[str, Faces, Faces, Matches]], path: str | os.PathLike
+) -> int:
     """Draws pairs of photographs, side by side, the two names and how alike they are below.
 
     Of each kind the nearest pairs are shown and the farthest, and some between: at the far end
@@ -24,7 +31,9 @@ def duplicate_sheet(kinds, path):
     Returns:
         How many pairs were drawn; with none, nothing is written.
     """
-    rows, captions, titles = [], [], []
+    rows: list[list] = []
+    captions: list[list[str]] = []
+    titles: list[str] = []
     for title, source, other, matches in kinds:
         total = len(matches.first)
         picked = np.unique(np.linspace(0, total - 1, min(total, PAIRS_OF_A_KIND)).astype(int))

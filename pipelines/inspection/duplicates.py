@@ -16,8 +16,8 @@ session, of 32 beyond 71 bits already five.
 
 from typing import NamedTuple
 
-import imagehash
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
@@ -41,13 +41,13 @@ class Matches(NamedTuple):
         mirrored: bool array (k,), whether one is a mirror image of the other.
     """
 
-    first: np.ndarray
-    second: np.ndarray
-    distance: np.ndarray
-    mirrored: np.ndarray
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    distance: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
 
 
-def perceptual_hash(crop):
+def perceptual_hash(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The hash of an aligned crop and that of its mirror image.
 
     Args:
@@ -56,6 +56,9 @@ def perceptual_hash(crop):
     Returns:
         uint8 array (2, 64): 512 bits of the crop, and of the crop mirrored.
     """
+    # Training checks its images with modules of this room, but hashes none.
+    import imagehash  # noqa: PLC0415
+
     hashes = []
     for view in (crop, crop[:, ::-1]):
         picture = Image.fromarray(np.ascontiguousarray(view))
@@ -64,7 +67,14 @@ def perceptual_hash(crop):
     return np.stack(hashes)
 
 
-def near_pairs(rows, columns, *, distance=DISTANCE, upper=False, progress=None):
+def near_pairs(
+    rows: NDArray[np.uint8],
+    columns: NDArray[np.uint8],
+    *,
+    distance: int = DISTANCE,
+    upper: bool = False,
+    progress: str | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """All pairs of hashes within a distance, exactly.
 
     Every hash is compared with every other, block by block, so that memory stays flat: 26,000
@@ -83,24 +93,27 @@ def near_pairs(rows, columns, *, distance=DISTANCE, upper=False, progress=None):
     Raises:
         ValueError: if there are more than `MAX_PAIRS`.
     """
-    rows, columns = (np.ascontiguousarray(h, np.uint8).view(np.uint64) for h in (rows, columns))
-    found, total = [np.zeros((3, 0), np.int64)], 0
+    left_words, right_words = (
+        np.ascontiguousarray(h, np.uint8).view(np.uint64) for h in (rows, columns)
+    )
+    parts, total = [np.zeros((3, 0), np.int64)], 0
     tops = range(0, len(rows), BLOCK)
     for top in tqdm(tops, progress, unit=" blocks", disable=progress is None):
         for left in range(top if upper else 0, len(columns), BLOCK):
-            pairs = _near_in_block(rows[top:], columns[left:], distance)
+            pairs = _near_in_block(left_words[top:], right_words[left:], distance)
             pairs[:2] += [[top], [left]]
             if upper:
                 pairs = pairs[:, pairs[0] < pairs[1]]
-            found.append(pairs)
+            parts.append(pairs)
             total += pairs.shape[1]
             if total > MAX_PAIRS:
                 raise ValueError(
                     f"More than {MAX_PAIRS:,} pairs of images are within {distance} bits of each "
                     "other: ask for a smaller distance, or remove what is there so often."
                 )
-    found = np.concatenate(found, axis=1)
-    return tuple(found[:, np.lexsort((found[1], found[0]))])
+    row, column, bits = np.concatenate(parts, axis=1)
+    order = np.lexsort((column, row))
+    return row[order], column[order], bits[order]
 
 
 def _near_in_block(rows, columns, distance):
@@ -115,7 +128,14 @@ def _near_in_block(rows, columns, distance):
     return np.stack([row, column, bits])[:, bits <= distance]
 
 
-def match(hashes, mirrored, others=None, *, distance=DISTANCE, progress=False):
+def match(
+    hashes: NDArray[np.uint8],
+    mirrored: NDArray[np.uint8],
+    others: NDArray[np.uint8] | None = None,
+    *,
+    distance: int = DISTANCE,
+    progress: bool = False,
+) -> Matches:
     """Near pairs within a set of images or between two, mirror images among them.
 
     Args:
@@ -129,86 +149,15 @@ def match(hashes, mirrored, others=None, *, distance=DISTANCE, progress=False):
         same one. A pair that is near both as it is and mirrored is there once, as what is nearer.
     """
     within = others is None
+    right = hashes if others is None else others
     parts = []
     for number, left in enumerate((hashes, mirrored)):
         name = ("Comparing", "Comparing mirrored")[number] if progress else None
-        right = hashes if within else others
         pairs = near_pairs(left, right, distance=distance, upper=within, progress=name)
         parts.append((*pairs, np.full(len(pairs[0]), bool(number))))
     first, second, bits, flipped = (np.concatenate(part) for part in zip(*parts))
     order = np.lexsort((second, first, flipped, bits))
-    pair = first * len(hashes if within else others) + second
+    pair = first * len(right) + second
     _, once = np.unique(pair[order], return_index=True)
     order = order[np.sort(once)]
     return Matches(first[order], second[order], bits[order], flipped[order])
-
-
-def equal_groups(*keys):
-    """For every image the first one that equals it.
-
-    Args:
-        keys: integer arrays (n,); images are equal where all of them are.
-
-    Returns:
-        int64 array (n,); the image's own number where no earlier one equals it.
-    """
-    table = np.stack([np.asarray(key).astype(np.int64) for key in keys], axis=1)
-    _, first, group = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    return first[group.reshape(-1)].astype(np.int64)
-
-
-def later_copies(labels, first, matches):
-    """Images that their identity has in a copy already.
-
-    They are taken in order, and one is a copy if it equals or is near one that was kept: of a row
-    of pictures each near the next one only, every other is kept.
-
-    Args:
-        labels: integer array (n,), identity of every image.
-        first: int64 array (n,), see `equal_groups`.
-        matches: `Matches` between images that are the first of their kind.
-
-    Returns:
-        Dict from the number of each copy to that of the image it copies, in order.
-    """
-    near = {}
-    for a, b in zip(matches.first.tolist(), matches.second.tolist()):
-        near.setdefault(a, []).append(b)
-        near.setdefault(b, []).append(a)
-    kept, copies = {}, {}
-    for image, (label, group) in enumerate(zip(labels.tolist(), first.tolist())):
-        for other in (group, *near.get(group, ())):
-            if (label, other) in kept:
-                copies[image] = kept[label, other]
-                break
-        else:
-            kept[label, group] = image
-    return copies
-
-
-def under_several(labels, first, matches):
-    """Images that stand, themselves or in a copy, under more than one identity.
-
-    Args:
-        labels, first, matches: as in `later_copies`.
-
-    Returns:
-        Dict from the number of each of them to that of one under another identity, in order.
-    """
-    members = {}
-    for image, group in enumerate(first.tolist()):
-        members.setdefault(group, []).append(image)
-    labels = labels.tolist()
-    found = {}
-    # Equal ones first, then near ones, nearest first: the nearest is named.
-    groups = [(group, group) for group, images in members.items() if len(images) > 1]
-    groups += zip(matches.first.tolist(), matches.second.tolist())
-    for a, b in groups:
-        for these, those in ((members[a], members[b]), (members[b], members[a])):
-            # One witness of each identity is enough, two identities prove all.
-            witnesses = {labels[image]: image for image in reversed(those)}
-            for image in these:
-                other = next((w for k, w in witnesses.items() if k != labels[image]), None)
-                if other is not None:
-                    found.setdefault(image, other)
-    return dict(sorted(found.items()))

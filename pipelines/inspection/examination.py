@@ -4,18 +4,13 @@ import collections
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipelines.inspection.duplicates import (
-    BLANK,
-    DISTANCE,
-    Matches,
-    equal_groups,
-    later_copies,
-    match,
-    under_several,
-)
+from pipelines.faces.source import Faces
+from pipelines.inspection.duplicates import BLANK, DISTANCE, Matches, match
 from pipelines.inspection.landmark_sanity import Faults, Fit, faults
 from pipelines.inspection.overlap import NamesInCommon, files_in_common, names_in_common
+from pipelines.inspection.repeated import equal_groups, later_copies, under_several
 from pipelines.inspection.survey import Survey, survey
 
 
@@ -38,10 +33,10 @@ class Examination(NamedTuple):
     survey: Survey
     faults: Faults
     fit: Fit
-    first: np.ndarray
+    first: NDArray[np.int64]
     matches: Matches
-    copies: dict
-    several: dict
+    copies: dict[int, int]
+    several: dict[int, int]
 
 
 class Common(NamedTuple):
@@ -57,13 +52,15 @@ class Common(NamedTuple):
     """
 
     names: NamesInCommon
-    files: list
+    files: list[tuple[int, int]]
     matches: Matches
-    pictures: dict
-    people: dict
+    pictures: dict[int, tuple[int, int]]
+    people: dict[tuple[str, str], int]
 
 
-def examine(source, *, title="", distance=DISTANCE, progress=True):
+def examine(
+    source: Faces, *, title: str = "", distance: int = DISTANCE, progress: bool = True
+) -> Examination:
     """Reads all images of a source once and looks for what may be wrong with them.
 
     Args:
@@ -81,13 +78,13 @@ def examine(source, *, title="", distance=DISTANCE, progress=True):
     measured = survey(source, title=f"Reading {title}".strip(), progress=progress)
     readable = measured.readable()
     if not readable.any():
-        first, reason = next(iter(measured.unreadable.items()))
+        number, reason = next(iter(measured.unreadable.items()))
         raise ValueError(
             f"None of the {len(readable)} images can be read, the first is "
-            f"{source.name(first)} ({reason}): give a folder of photographs."
+            f"{source.name(number)} ({reason}): give a folder of photographs."
         )
     found, fit = faults(measured.landmarks, measured.sizes)
-    found = Faults(*({i: v for i, v in fault.items() if readable[i]} for fault in found))
+    found = found.among(readable)
 
     height, width = measured.sizes.T
     first = equal_groups(measured.fingerprint, height, width)
@@ -111,7 +108,7 @@ def examine(source, *, title="", distance=DISTANCE, progress=True):
     )
 
 
-def compare(examined, other, *, progress=True):
+def compare(examined: Examination, other: Examination, *, progress: bool = True) -> Common:
     """Looks for what a set has in common with another one.
 
     Args:
@@ -135,7 +132,7 @@ def compare(examined, other, *, progress=True):
     )
     matches = matches._replace(first=mine[matches.first], second=yours[matches.second])
 
-    nearest = {}
+    nearest: dict[int, tuple[int, int]] = {}
     for a, b, bits in zip(*(part.tolist() for part in matches[:3])):
         nearest.setdefault(a, (b, bits))
     pictures = {
@@ -157,7 +154,9 @@ def compare(examined, other, *, progress=True):
     )
 
 
-def exclusions(examined, other=None, common=None):
+def exclusions(
+    examined: Examination, other: Examination | None = None, common: Common | None = None
+) -> dict[int, tuple[str, str]]:
     """Images that should be left out of training.
 
     They are those of the other set, with all others of the people in them, as verification is
@@ -174,8 +173,8 @@ def exclusions(examined, other=None, common=None):
         "file", "name", "person", "several" or "copy".
     """
     source = examined.survey.source
-    found = {}
-    if common is not None:
+    found: dict[int, tuple[str, str]] = {}
+    if other is not None and common is not None:
         theirs = other.survey.source
         for image, (b, bits) in common.pictures.items():
             found[image] = "picture", f"in the evaluation set: {theirs.name(b)}, {bits} bits apart"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
 
 from pipelines.faces.alignment import TEMPLATE, similarity, template
 
@@ -40,9 +41,9 @@ class Fit(NamedTuple):
         residual: float64 (n,), root mean square distance from the template, in eye distances.
     """
 
-    scale: np.ndarray
-    roll: np.ndarray
-    residual: np.ndarray
+    scale: NDArray[np.float64]
+    roll: NDArray[np.float64]
+    residual: NDArray[np.float64]
 
 
 class Faults(NamedTuple):
@@ -62,17 +63,25 @@ class Faults(NamedTuple):
         small: scale by which a crop of 112 x 96 pixels enlarges the image, above 2.
     """
 
-    missing: dict
-    one_point: dict
-    outside: dict
-    exchanged: dict
-    upside_down: dict
-    tilted: dict
-    implausible: dict
-    small: dict
+    missing: dict[int, None]
+    one_point: dict[int, None]
+    outside: dict[int, float]
+    exchanged: dict[int, str]
+    upside_down: dict[int, float]
+    tilted: dict[int, float]
+    implausible: dict[int, float]
+    small: dict[int, float]
+
+    def among(self, chosen: NDArray[np.bool_]) -> "Faults":
+        """The faults of some images only, those where `chosen` (n,) is true."""
+        kept = {
+            name: {image: value for image, value in fault.items() if chosen[image]}
+            for name, fault in self._asdict().items()
+        }
+        return self._replace(**kept)
 
 
-def fit(landmarks):
+def fit(landmarks: ArrayLike) -> Fit:
     """Fits landmarks to the template.
 
     Args:
@@ -99,7 +108,7 @@ def _similarities(landmarks):
     return tf.vectorized_map(lambda points: similarity(points, target), landmarks)
 
 
-def faults(landmarks, sizes):
+def faults(landmarks: ArrayLike, sizes: ArrayLike) -> tuple[Faults, Fit]:
     """Looks for everything that can be wrong with landmarks.
 
     Args:

@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # A first word with which so many identities begin may be the name of their data set.
@@ -22,12 +23,12 @@ class NamesInCommon(NamedTuple):
             collection only.
     """
 
-    same: list
-    but_prefix: list
-    numbered: list
+    same: list[tuple[str, str]]
+    but_prefix: list[tuple[str, str]]
+    numbered: list[tuple[str, str]]
 
 
-def normalized(name):
+def normalized(name: str) -> str:
     """A name as lower-case words of letters and digits: "Beyoncé_KNOWLES" is "beyonce knowles".
 
     Letters that are no Latin ones with accents stay what they are.
@@ -38,7 +39,7 @@ def normalized(name):
     return " ".join(re.findall(r"[^\W_]+", re.sub("['’`]", "", plain)))
 
 
-def names_in_common(identities, others):
+def names_in_common(identities: Sequence[str], others: Sequence[str]) -> NamesInCommon:
     """Compares the names of the identities of two sets.
 
     Args:
@@ -86,7 +87,7 @@ def _keys(identities):
     return full, short
 
 
-def files_in_common(names, others):
+def files_in_common(names: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
     """Images of two sets whose files have the same telling name.
 
     "0001.jpg" tells nothing, nor does a name that is there twice. A name tells if it has two words

@@ -1,14 +1,16 @@
 """Plots of sets of faces."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from pipelines.inspection.examination import Examination
 from pipelines.inspection.landmark_sanity import ENLARGED, RESIDUAL
 
 
-def plot_sets(examinations):
+def plot_sets(examinations: Sequence[Examination]) -> Figure:
     """Histograms of one or several sets, a row of panels for each.
 
     Args:
@@ -55,7 +57,7 @@ def plot_sets(examinations):
     return figure
 
 
-def png(figure):
+def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)

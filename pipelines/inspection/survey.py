@@ -5,9 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipelines.faces.regions import Region, crop_region
+from pipelines.faces.cropping import crop_region
+from pipelines.faces.regions import Region
+from pipelines.faces.source import Faces
 from pipelines.inspection.checking import unusable
 from pipelines.inspection.duplicates import HASH_BYTES, perceptual_hash
 from pipelines.sources.folder import FolderFaces
@@ -39,24 +42,24 @@ class Survey(NamedTuple):
         formats: list of n names of formats, by the files' first bytes; empty likewise.
     """
 
-    source: object
-    unreadable: dict
-    sizes: np.ndarray
-    landmarks: np.ndarray
-    grey: np.ndarray
-    contrast: np.ndarray
-    fingerprint: np.ndarray
-    hashes: np.ndarray
-    mirrored: np.ndarray
-    bytes: np.ndarray
-    formats: list
+    source: Faces
+    unreadable: dict[int, str]
+    sizes: NDArray[np.int32]
+    landmarks: NDArray[np.float32]
+    grey: NDArray[np.bool_]
+    contrast: NDArray[np.float32]
+    fingerprint: NDArray[np.uint64]
+    hashes: NDArray[np.uint8]
+    mirrored: NDArray[np.uint8]
+    bytes: NDArray[np.int64]
+    formats: list[str]
 
-    def readable(self):
+    def readable(self) -> NDArray[np.bool_]:
         """Which images can be read, bool (n,)."""
         return ~np.isin(np.arange(len(self.source)), list(self.unreadable))
 
 
-def survey(source, *, title="Reading", progress=True):
+def survey(source: Faces, *, title: str = "Reading", progress: bool = True) -> Survey:
     """Measures every image of a source in one parallel pass.
 
     Args:
@@ -68,23 +71,38 @@ def survey(source, *, title="Reading", progress=True):
         A `Survey`.
     """
     n = len(source)
-    # File names are known of folders only.
-    files = None
-    if isinstance(source, FolderFaces):
-        with tf.device("CPU"):
-            files = tf.constant([os.path.join(source.path, source.name(i)) for i in range(n)])
-
-    def measure(index):
-        measured = _measure(*source.load(index))
-        measured["index"] = index
-        if files is not None:
-            content = tf.io.read_file(tf.gather(files, index))
-            measured["bytes"] = tf.strings.length(content)
-            measured["head"] = tf.strings.substr(content, 0, 4)
-        return measured
-
+    files = _files(source)
+    result = _empty(source, files is not None)
+    images = tf.data.Dataset.range(n).map(
+        lambda index: _measure(source, files, index),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=False,
+    )
+    # An image that raises an error is known by its absence.
+    batches = images.ignore_errors().batch(64).prefetch(tf.data.AUTOTUNE)
     read = np.zeros(n, bool)
-    result = Survey(
+    with tqdm(total=n, desc=title, unit=" images", disable=not progress) as bar:
+        for batch in batches.as_numpy_iterator():
+            _enter(result, batch)
+            read[batch["index"]] = True
+            bar.update(len(batch["index"]))
+    for i in np.flatnonzero(~read).tolist():
+        result.unreadable[i] = unusable(source, i, 1) or "cannot be aligned"
+    return result
+
+
+def _files(source):
+    """Paths of all images, a string tensor (n,); None unless the source is a folder."""
+    if not isinstance(source, FolderFaces):
+        return None
+    with tf.device("CPU"):
+        return tf.constant([os.path.join(source.path, source.name(i)) for i in range(len(source))])
+
+
+def _empty(source, of_files):
+    """A `Survey` in which nothing is measured yet."""
+    n = len(source)
+    return Survey(
         source=source,
         unreadable={},
         sizes=np.zeros((n, 2), np.int32),
@@ -94,40 +112,20 @@ def survey(source, *, title="Reading", progress=True):
         fingerprint=np.zeros(n, np.uint64),
         hashes=np.zeros((n, HASH_BYTES), np.uint8),
         mirrored=np.zeros((n, HASH_BYTES), np.uint8),
-        bytes=np.zeros(0 if files is None else n, np.int64),
-        formats=[] if files is None else [""] * n,
+        bytes=np.zeros(n if of_files else 0, np.int64),
+        formats=[""] * n if of_files else [],
     )
-    images = tf.data.Dataset.range(n).map(
-        measure, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False
-    )
-    # An image that raises an error is known by its absence.
-    batches = images.ignore_errors().batch(64).prefetch(tf.data.AUTOTUNE)
-    with tqdm(total=n, desc=title, unit=" images", disable=not progress) as bar:
-        for batch in batches.as_numpy_iterator():
-            index = batch["index"]
-            read[index] = True
-            for field in ("sizes", "landmarks", "grey", "contrast"):
-                getattr(result, field)[index] = batch[field]
-            result.fingerprint[index] = batch["fingerprint"].view(np.uint64)[:, 0]
-            hashes = np.stack([perceptual_hash(crop) for crop in batch["crop"]])
-            result.hashes[index], result.mirrored[index] = hashes[:, 0], hashes[:, 1]
-            if files is not None:
-                result.bytes[index] = batch["bytes"]
-                for i, head in zip(index, batch["head"]):
-                    result.formats[i] = _format(head)
-            bar.update(len(index))
-    for i in np.flatnonzero(~read).tolist():
-        result.unreadable[i] = unusable(source, i, 1) or "cannot be aligned"
-    return result
 
 
-def _measure(image, landmarks):
-    """What is measured of an image in the graph."""
+def _measure(source, files, index):
+    """What is measured of an image in the graph, a dict of tensors."""
+    image, landmarks = source.load(index)
     crop = tf.cast(tf.round(crop_region(image, landmarks, FACE)), tf.uint8)[..., 0]
     channels = tf.cast(image, tf.float32)
     spread = tf.reduce_max(channels, axis=2) - tf.reduce_min(channels, axis=2)
     pixels = tf.concat([tf.reshape(image, [-1]), tf.reshape(crop, [-1])], axis=0)
-    return {
+    measured = {
+        "index": index,
         "sizes": tf.shape(image)[:2],
         "landmarks": landmarks,
         "grey": tf.reduce_mean(spread) < GREY,
@@ -135,6 +133,25 @@ def _measure(image, landmarks):
         "fingerprint": tf.raw_ops.Fingerprint(data=pixels[None], method="farmhash64")[0],
         "crop": crop,
     }
+    if files is not None:
+        content = tf.io.read_file(tf.gather(files, index))
+        measured["bytes"] = tf.strings.length(content)
+        measured["head"] = tf.strings.substr(content, 0, 4)
+    return measured
+
+
+def _enter(result, batch):
+    """Enters what was measured of some images."""
+    index = batch["index"]
+    for field in ("sizes", "landmarks", "grey", "contrast"):
+        getattr(result, field)[index] = batch[field]
+    result.fingerprint[index] = batch["fingerprint"].view(np.uint64)[:, 0]
+    hashes = np.stack([perceptual_hash(crop) for crop in batch["crop"]])
+    result.hashes[index], result.mirrored[index] = hashes[:, 0], hashes[:, 1]
+    if "bytes" in batch:
+        result.bytes[index] = batch["bytes"]
+        for i, head in zip(index, batch["head"]):
+            result.formats[i] = _format(head)
 
 
 def _format(head):

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from pipelines.faces.alignment import FRAME, face_frame, sample
+from pipelines.faces.alignment import FRAME, face_frame
+from pipelines.faces.sampling import sample
 
 # How far around the frame of an aligned face is kept, in its heights and widths: regions of
 # `regions.csv` reach 1/8 beyond it, and augmentation turns and shifts them.
@@ -17,7 +18,7 @@ QUALITY = 95
 SMALLEST = 16.0
 
 
-def cut_face(image, landmarks):
+def cut_face(image: tf.Tensor, landmarks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The surroundings of a face, upright, as a small JPEG file.
 
     Args:

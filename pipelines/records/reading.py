@@ -9,11 +9,13 @@ epoch puts other shards together.
 
 import json
 import os
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pipelines.faces.images import decode as decode_image
+from pipelines.records import storage
 
 FORMAT = 1
 INDEX, IMAGES = "index.json", "images.npz"
@@ -43,15 +45,14 @@ class RecordFaces:
         ValueError: if a shard is missing or has not the size that the index says.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike) -> None:
         self.path = path = os.fspath(path)
         index = read_index(path)
         self.identities, self.shards = index["identities"], index["shards"]
-        with tf.io.gfile.GFile(os.path.join(path, IMAGES), "rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            self.labels, self.shard, self.row = (arrays[k] for k in ("labels", "shard", "row"))
-            offsets, lengths, prints = (arrays[k] for k in ("offset", "length", "fingerprint"))
-            self._names = arrays["names"]
+        arrays = storage.load(os.path.join(path, IMAGES))
+        self.labels, self.shard, self.row = (arrays[k] for k in ("labels", "shard", "row"))
+        offsets, lengths, prints = (arrays[k] for k in ("offset", "length", "fingerprint"))
+        self._names = arrays["names"]
         for shard in self.shards:
             file = os.path.join(path, shard["file"])
             size = tf.io.gfile.stat(file).length if tf.io.gfile.exists(file) else None
@@ -66,18 +67,18 @@ class RecordFaces:
             self._where = tf.constant(np.stack([self.shard, offsets, lengths], 1).astype(np.int64))
             self._prints = tf.constant(prints)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def name(self, i):
+    def name(self, i: int) -> str:
         """Name of image i, "IDENTITY/IMAGE"."""
         return self._names[int(i)].decode("utf-8")
 
-    def content(self, index):
+    def content(self, index: tf.Tensor) -> tf.Tensor:
         """The image as a PNG file, a string tensor."""
         return tf.io.encode_png(self.load(index)[0])
 
-    def load(self, index):
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Reads one image from the middle of its shard; see `FolderFaces.load`.
 
         Raises:
@@ -102,13 +103,13 @@ def _read_at(file, offset, length):
         return opened.read(int(length))
 
 
-def decode(example):
+def decode(example: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of a serialised record."""
     features = tf.io.parse_single_example(example, FEATURES)
     return decode_image(features["image"]), features["landmarks"]
 
 
-def read_index(path):
+def read_index(path: str | os.PathLike) -> dict[str, Any]:
     """The content of a folder's index.json.
 
     Raises:

@@ -1,6 +1,7 @@
 """Faces given as boxes in photographs and video frames, as IJB-A's tables give them."""
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +25,10 @@ class BoxedFace(NamedTuple):
 
     subject: str
     file: str
-    box: tuple
+    box: tuple[float, float, float, float]
 
     @property
-    def name(self):
+    def name(self) -> str:
         """SUBJECT/FILE@left,top,width,height: a file may show several faces."""
         return f"{self.subject}/{self.file}@{','.join(f'{x:g}' for x in self.box)}"
 
@@ -51,7 +52,13 @@ class BoxedFaces:
         ValueError: if files are missing, or there is no face.
     """
 
-    def __init__(self, path, faces, margin=MARGIN, allow_missing=False):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        faces: Iterable[BoxedFace],
+        margin: float = MARGIN,
+        allow_missing: bool = False,
+    ) -> None:
         if not tf.io.gfile.isdir(path):
             raise FileNotFoundError(f"No folder {path}: give the one that the images are in.")
         faces = sorted(set(faces))
@@ -76,18 +83,18 @@ class BoxedFaces:
             self._files = tf.constant([os.path.join(path, face.file) for face in faces])
             self._squares = tf.cast(_squares(boxes, margin), tf.int32)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def name(self, i):
+    def name(self, i: int) -> str:
         """Name of face i, see `BoxedFace.name`."""
         return self._names[int(i)]
 
-    def content(self, index):
+    def content(self, index: tf.Tensor) -> tf.Tensor:
         """The face as a PNG file, a string tensor."""
         return tf.io.encode_png(self.load(index)[0])
 
-    def load(self, index):
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Cuts out a face; runs in a tf.data graph as well.
 
         Args:
@@ -112,7 +119,7 @@ class BoxedFaces:
         return tf.ensure_shape(face, (None, None, 3)), tf.fill([5, 2], np.float32(np.nan))
 
 
-def box_landmarks(box):
+def box_landmarks(box: tf.Tensor) -> tf.Tensor:
     """Landmarks that a face in a box is expected to have.
 
     A region cut out by them is the one of the face that `BoxedFaces` cuts out, without a picture

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from numpy.typing import ArrayLike
 
 from pipelines.faces.images import EXTENSIONS, decode
 from pipelines.faces.landmarks import read_landmarks
@@ -37,25 +38,22 @@ class FolderFaces:
         ValueError: if there is no image in it, or the table is malformed.
     """
 
-    def __init__(self, path, landmarks="landmarks.csv", nominal=None, videos=False):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        landmarks: str | None = "landmarks.csv",
+        nominal: ArrayLike | None = None,
+        videos: bool = False,
+    ) -> None:
         self.path = path = os.fspath(path)
         if not tf.io.gfile.isdir(path):
             raise FileNotFoundError(f"No folder {path}: give one that holds IDENTITY/IMAGE.")
-        self.identities, labels, self._names = [], [], []
+        self.identities: list[str] = []
+        self._names: list[str] = []
+        labels: list[int] = []
         for identity in sorted(_entries(path)):
             folder = os.path.join(path, identity)
-            # Files beside the identities, such as the table of landmarks, are told by listing.
-            if not tf.io.gfile.isdir(folder):
-                continue
-            below = sorted(_entries(folder))
-            if videos:
-                below = [
-                    f"{video}/{frame}"
-                    for video in below
-                    if tf.io.gfile.isdir(os.path.join(folder, video))
-                    for frame in sorted(_entries(os.path.join(folder, video)))
-                ]
-            images = [name for name in below if name.lower().endswith(EXTENSIONS)]
+            images = [name for name in _below(folder, videos) if name.lower().endswith(EXTENSIONS)]
             if images:
                 labels.extend([len(self.identities)] * len(images))
                 self._names.extend(f"{identity}/{image}" for image in images)
@@ -96,18 +94,18 @@ class FolderFaces:
             found[np.isnan(found).any((1, 2))] = nominal
         return found
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def name(self, i):
+    def name(self, i: int) -> str:
         """Name of image i, "IDENTITY/IMAGE", or "IDENTITY/VIDEO/IMAGE"."""
         return self._names[int(i)]
 
-    def content(self, index):
+    def content(self, index: tf.Tensor) -> tf.Tensor:
         """The image's file, a string tensor; see `load`."""
         return tf.io.read_file(tf.gather(self._files, index))
 
-    def load(self, index):
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Reads an image; runs in a tf.data graph as well.
 
         Args:
@@ -122,6 +120,26 @@ class FolderFaces:
             tf.errors.OpError: if the file cannot be read or is no image.
         """
         return decode(self.content(index)), tf.gather(self._landmarks, index)
+
+
+def _below(folder, videos):
+    """Names of all that an identity's folder holds, sorted; none if it is a file.
+
+    Args:
+        folder: the identity's.
+        videos: whether the files are in a folder each below it.
+    """
+    # Files beside the identities, such as the table of landmarks, are told by listing.
+    if not tf.io.gfile.isdir(folder):
+        return []
+    entries = sorted(_entries(folder))
+    if not videos:
+        return entries
+    return [
+        f"{video}/{frame}"
+        for video in entries
+        for frame in _below(os.path.join(folder, video), videos=False)
+    ]
 
 
 def _entries(folder):

@@ -1,9 +1,12 @@
 """Several sources of faces as one."""
 
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+
+from pipelines.faces.source import Faces
 
 
 class JoinedFaces:
@@ -23,7 +26,7 @@ class JoinedFaces:
         labels: int32 array (n,), identity of every image, ascending.
     """
 
-    def __init__(self, sources):
+    def __init__(self, sources: Mapping[str, Faces]) -> None:
         self._sets = list(sources)
         self._sources = list(sources.values())
         self.identities = [f"{name}/{one}" for name, s in sources.items() for one in s.identities]
@@ -34,19 +37,19 @@ class JoinedFaces:
         # The first image of every source, and the end.
         self._starts = np.cumsum([0, *map(len, self._sources)])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def name(self, i):
+    def name(self, i: int) -> str:
         """Name of image i, "SET/ID/IMAGE"."""
         number = np.searchsorted(self._starts, int(i), side="right") - 1
         return f"{self._sets[number]}/{self._sources[number].name(int(i) - self._starts[number])}"
 
-    def content(self, index):
+    def content(self, index: tf.Tensor) -> tf.Tensor:
         """The file of image number `index`, a string tensor."""
         return self._of_its_source("content", index)
 
-    def load(self, index):
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of image number `index`."""
         return self._of_its_source("load", index)
 

@@ -47,14 +47,14 @@ class LFWFaces(FolderFaces):
 
     def __init__(
         self,
-        data_home=None,
+        data_home: str | os.PathLike | None = None,
         *,
-        funneled=True,
-        landmarks="landmarks.csv",
-        download_if_missing=True,
-    ):
-        # Imported here, as it takes a second.
-        from sklearn.datasets import fetch_lfw_people, get_data_home
+        funneled: bool = True,
+        landmarks: str | None = "landmarks.csv",
+        download_if_missing: bool = True,
+    ) -> None:
+        # It takes a second, and few runs read LFW.
+        from sklearn.datasets import fetch_lfw_people, get_data_home  # noqa: PLC0415
 
         home = os.path.join(get_data_home(data_home), "lfw_home")
         folder = os.path.join(home, "lfw_funneled" if funneled else "lfw")

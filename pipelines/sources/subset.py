@@ -2,6 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
+
+from pipelines.faces.source import Faces
 
 
 class Subset:
@@ -18,7 +21,7 @@ class Subset:
         source: that source.
     """
 
-    def __init__(self, source, indices):
+    def __init__(self, source: Faces, indices: ArrayLike) -> None:
         self.indices = np.unique(np.asarray(indices, np.int64))
         kept, labels = np.unique(source.labels[self.indices], return_inverse=True)
         self.identities = [source.identities[label] for label in kept]
@@ -27,23 +30,23 @@ class Subset:
         with tf.device("CPU"):
             self._indices = tf.constant(self.indices)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def name(self, i):
+    def name(self, i: int) -> str:
         """Name of image i, "IDENTITY/IMAGE"."""
         return self.source.name(self.indices[int(i)])
 
-    def content(self, index):
+    def content(self, index: tf.Tensor) -> tf.Tensor:
         """The file of image number `index`, a string tensor."""
         return self.source.content(tf.gather(self._indices, index))
 
-    def load(self, index):
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of image number `index`."""
         return self.source.load(tf.gather(self._indices, index))
 
 
-def cap_images(source, most, seed):
+def cap_images(source: Faces, most: int, seed: int) -> Faces:
     """Leaves out images of the identities that have very many.
 
     Args:
@@ -64,7 +67,7 @@ def cap_images(source, most, seed):
     return Subset(source, order[rank < most])
 
 
-def split_identities(source, held_out, seed):
+def split_identities(source: Faces, held_out: float, seed: int) -> tuple[Subset, Subset]:
     """Holds some identities out of training, all images of each.
 
     Args:
@@ -104,7 +107,9 @@ def split_identities(source, held_out, seed):
     return Subset(source, np.flatnonzero(~held)), Subset(source, np.flatnonzero(held))
 
 
-def split_images(source, share, seed):
+def split_images(
+    source: Faces, share: float, seed: int
+) -> tuple[Subset, Subset, NDArray[np.int32]]:
     """Holds some images of every identity out of training, to classify them afterwards.
 
     Args:

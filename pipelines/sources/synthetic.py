@@ -44,7 +44,9 @@ class SyntheticFaces:
         pictures = tf.data.Dataset.range(len(faces)).map(faces.load, tf.data.AUTOTUNE)
     """
 
-    def __init__(self, identities=400, images_per_identity=20, seed=0, size=128):
+    def __init__(
+        self, identities: int = 400, images_per_identity: int = 20, seed: int = 0, size: int = 128
+    ) -> None:
         if identities < 2:
             raise ValueError(f"identities is {identities}: set it to 2 or more, as verification "
                              "needs pairs of different people.")
@@ -58,15 +60,15 @@ class SyntheticFaces:
         self.seed = seed
         self.size = size
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def name(self, i):
+    def name(self, i: int) -> str:
         """The name of picture i for logs, such as "synthetic_0007/0003.png"."""
         identity, image = divmod(int(i), self.images_per_identity)
         return f"{self.identities[identity]}/{image:04d}.png"
 
-    def person(self, identity):
+    def person(self, identity: int | tf.Tensor) -> dict[str, tf.Tensor]:
         """Shape and albedo of a person.
 
         Args:
@@ -78,7 +80,7 @@ class SyntheticFaces:
         # Negative, so that no person shares random numbers with a picture.
         return _sample(rendering.IDENTITY, self._key(-1 - tf.cast(identity, tf.int64)))
 
-    def load(self, index):
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Renders one picture, with TensorFlow operations only.
 
         Args:
@@ -91,7 +93,7 @@ class SyntheticFaces:
         """
         return self._load(tf.cast(index, tf.int64))
 
-    def content(self, index):
+    def content(self, index: tf.Tensor) -> tf.Tensor:
         """The picture as a PNG file, a string tensor."""
         return tf.io.encode_png(self.load(index)[0])
 

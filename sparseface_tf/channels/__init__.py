@@ -4,14 +4,18 @@ After Tang, Su, Lin, Chang, "Efficient and Adaptive ConvNets for Face Recognitio
 Prioritized Approach" (National Taiwan University, 2018), here "the poster".
 """
 
+from sparseface_tf.channels.criteria import ChannelCriterion
 from sparseface_tf.channels.priority import ChannelPenalty, DecreasingScales
 from sparseface_tf.channels.slicing import sliced
 from sparseface_tf.channels.width import at_width, prefixes
+from sparseface_tf.channels.widths import at_widths
 
 __all__ = [
+    "ChannelCriterion",
     "ChannelPenalty",
     "DecreasingScales",
     "at_width",
+    "at_widths",
     "prefixes",
     "sliced",
 ]

@@ -4,11 +4,15 @@ A criterion is a subclass of `ChannelCriterion` with a name; `channel_criterion(
 from what a flag says. Files of `sparseface_tf.criteria.load_criteria` may define more.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from typing import ClassVar
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from sparseface_tf.channels.width import normalisations
 from sparseface_tf.named import Named
@@ -23,17 +27,17 @@ class ChannelCriterion(Named):
 
     Attributes of the class:
         name: what it is called in flags and tables.
-        network: whether scores of different layers can be compared: then a share is one of all
+        network: whether scores of different layers can be compared: then a width is a share of all
             channels of the network, else of each layer's, and there can be a threshold.
         one_shot: it selects once, before training.
     """
 
-    family = "criterion of channels"
-    named = {}
-    network = False
-    one_shot = True
+    family: ClassVar[str] = "criterion of channels"
+    named: ClassVar[dict[str, type]] = {}
+    network: ClassVar[bool] = False
+    one_shot: ClassVar[bool] = True
 
-    def scores(self, model, layer_name, seed=0):
+    def scores(self, model: keras.Model, layer_name: str, seed: int = 0) -> NDArray[np.floating]:
         """Scores of one layer's channels, higher for those to keep.
 
         Args:
@@ -46,12 +50,19 @@ class ChannelCriterion(Named):
         """
         raise NotImplementedError
 
-    def keep(self, model, share=None, threshold=None, multiple=1, seed=0):
+    def keep(
+        self,
+        model: keras.Model,
+        width: float | None = None,
+        threshold: float | None = None,
+        multiple: int = 1,
+        seed: int = 0,
+    ) -> dict[str, NDArray[np.int64]]:
         """The channels to keep, of every layer that has a normalisation behind it.
 
         Args:
             model: functional model.
-            share: of the channels, in (0, 1]; or
+            width: share of the channels that is kept, in (0, 1]; or
             threshold: those whose score is above it.
             multiple: rounds each layer's number up to a multiple of this one, with the next best
                 channels, as far as there are some. At least one stays in any case.
@@ -61,10 +72,10 @@ class ChannelCriterion(Named):
             Dict from layers' names to int64 arrays, ascending, as `sliced` takes it.
 
         Raises:
-            ValueError: for a share out of range, a threshold of scores that cannot be compared, or
+            ValueError: for a width out of range, a threshold of scores that cannot be compared, or
                 a model without normalisations.
         """
-        self.check(share)
+        self.check(width)
         scores = {
             name: np.nan_to_num(self.scores(model, name, seed), nan=-np.inf)
             for name in normalisations(model)
@@ -74,30 +85,30 @@ class ChannelCriterion(Named):
                 f"Model '{model.name}' has no batch normalisation behind a layer: no channels can "
                 "be pruned."
             )
-        if share is None:
+        if width is None:
             numbers = {name: np.count_nonzero(score > threshold) for name, score in scores.items()}
         elif self.network:
             everything = np.concatenate(list(scores.values()))
-            last = np.sort(everything)[::-1][max(1, round(share * everything.size)) - 1]
+            last = np.sort(everything)[::-1][max(1, round(width * everything.size)) - 1]
             numbers = {name: np.count_nonzero(score >= last) for name, score in scores.items()}
         else:
-            numbers = {name: round(share * score.size) for name, score in scores.items()}
+            numbers = {name: round(width * score.size) for name, score in scores.items()}
         kept = {}
         for name, score in scores.items():
-            number = math.ceil(max(1, numbers[name]) / multiple) * multiple
+            number = math.ceil(max(1, int(numbers[name])) / multiple) * multiple
             # Of equal ones the first.
             kept[name] = np.sort(np.argsort(-score, kind="stable")[:number])
         return kept
 
-    def check(self, share=None):
-        """Raises ValueError, in one line, if it cannot keep that share, or go by a threshold."""
-        if share is None and not self.network:
+    def check(self, width: float | None = None) -> None:
+        """Raises ValueError, in one line, if it cannot keep that width, or go by a threshold."""
+        if width is None and not self.network:
             raise ValueError(
                 f"criterion '{self.name}' knows no threshold: say what share of the channels is "
                 "kept."
             )
-        if share is not None and not 0 < share <= 1:
-            raise ValueError(f"The share of channels that is kept is in (0, 1], got {share}.")
+        if width is not None and not 0 < width <= 1:
+            raise ValueError(f"The share of channels that is kept is in (0, 1], got {width}.")
 
 
 class Gamma(ChannelCriterion):
@@ -115,8 +126,8 @@ class Prefix(Gamma):
 
     name = "prefix"
 
-    def keep(self, model, share=None, threshold=None, multiple=1, seed=0):
-        kept = super().keep(model, share, threshold, multiple, seed)
+    def keep(self, model, width=None, threshold=None, multiple=1, seed=0):
+        kept = super().keep(model, width, threshold, multiple, seed)
         return {name: np.arange(len(numbers)) for name, numbers in kept.items()}
 
 

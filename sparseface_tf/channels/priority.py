@@ -16,6 +16,11 @@ channels are pruned by |γ|: taken literally, so a γ that has become negative c
 may be large there. With γ from 1/N upwards at first and an L1 penalty that ends at 0 that is rare.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -30,7 +35,7 @@ class DecreasingScales(keras.initializers.Initializer):
     [1.0, 0.75, 0.5, 0.25]
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Any:
         if len(shape) != 1:
             raise ValueError(f"Decreasing scales are for vectors, one a channel, got {shape}.")
         (channels,) = shape
@@ -38,7 +43,7 @@ class DecreasingScales(keras.initializers.Initializer):
         scales = 1 - ops.arange(channels, dtype="float32") / channels
         return ops.cast(scales, dtype or keras.backend.floatx())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {}
 
 
@@ -54,16 +59,16 @@ class ChannelPenalty(keras.regularizers.Regularizer):
         ValueError: for a negative weight.
     """
 
-    def __init__(self, sparsity=0.0, monotonicity=0.0):
+    def __init__(self, sparsity: float = 0.0, monotonicity: float = 0.0):
         if not (sparsity >= 0 and monotonicity >= 0):
             raise ValueError(
                 f"The weights of penalties must be >= 0, got {sparsity} and {monotonicity}."
             )
         self.sparsity, self.monotonicity = sparsity, monotonicity
 
-    def __call__(self, scales):
+    def __call__(self, scales: Any) -> Any:
         rises = ops.maximum(scales[1:] - scales[:-1], 0)
         return self.sparsity * ops.sum(ops.abs(scales)) + self.monotonicity * ops.sum(rises)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"sparsity": self.sparsity, "monotonicity": self.monotonicity}

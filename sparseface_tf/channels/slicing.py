@@ -1,12 +1,19 @@
 """A model without some of its channels: the same layers with parts of their weights."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparseface_tf.channels.flow import Flow, producer
 
 
-def sliced(model, kept, name=None):
+def sliced(
+    model: keras.Model, kept: Mapping[str, ArrayLike], name: str | None = None
+) -> keras.Model:
     """Removes channels for good, through every layer that sees them.
 
     Where the channels that are removed are zero (γ = β = 0) and stay so up to the next layer that

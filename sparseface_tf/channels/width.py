@@ -1,15 +1,19 @@
 """The prefixes of a network: at half its width, the first half of every layer's channels."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from sparseface_tf.channels.flow import producer
 from sparseface_tf.channels.slicing import sliced
 
 
-def normalisations(model):
+def normalisations(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
     """The layers whose channels have scales of their own.
 
     Args:
@@ -19,7 +23,7 @@ def normalisations(model):
         Dict from the name of a layer that makes channels to the batch normalisation that alone
         follows it, in the model's order.
     """
-    followers = {}
+    followers: dict[int, list[keras.layers.Layer]] = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
@@ -34,16 +38,18 @@ def normalisations(model):
     return found
 
 
-def prefixes(model, share, multiple=1, layers=None):
+def prefixes(
+    model: keras.Model, width: float, multiple: int = 1, layers: Sequence[str] | None = None
+) -> dict[str, NDArray[np.int64]]:
     """The first channels of every layer that has a normalisation behind it.
 
-    How many a share of N is the poster does not say. Its networks at 75 % and 50 % have 0.559 and
+    How many channels a share of N is the poster does not say. Its networks at 75 % and 50 % have 0.559 and
     0.245 times the multiply-adds of the whole one, less than the squares of 0.75 and 0.5, although
     the first layer and the classifier shrink linearly: it must have rounded down, as is done here.
 
     Args:
         model: functional model.
-        share: of the channels, in (0, 1].
+        width: share of each layer's channels, in (0, 1].
         multiple: rounds to multiples of this number, such as 4 for masks of blocks; a layer that
             has fewer channels keeps them all.
         layers: names of the layers; default: all of `normalisations`.
@@ -52,10 +58,10 @@ def prefixes(model, share, multiple=1, layers=None):
         Dict from names of layers to int64 arrays, as `sliced` takes it.
 
     Raises:
-        ValueError: if the share or the multiple is out of range, or there are no such layers.
+        ValueError: if the width or the multiple is out of range, or there are no such layers.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"A width is a share of the channels, in (0, 1]; got {share}.")
+    if not 0 < width <= 1:
+        raise ValueError(f"A width is a share of the channels, in (0, 1]; got {width}.")
     if multiple < 1:
         raise ValueError(f"Channels come in multiples of at least 1, got {multiple}.")
     layers = list(normalisations(model)) if layers is None else layers
@@ -68,17 +74,17 @@ def prefixes(model, share, multiple=1, layers=None):
     for name in layers:
         channels = int(model.get_layer(name).output.shape[-1])
         # 0.29 * 100 is a little less than 29.
-        whole = math.floor(share * channels / multiple + 1e-9) * multiple
+        whole = math.floor(width * channels / multiple + 1e-9) * multiple
         found[name] = np.arange(min(channels, max(whole, multiple)))
     return found
 
 
-def at_width(model, share, multiple=1):
+def at_width(model: keras.Model, width: float, multiple: int = 1) -> keras.Model:
     """The network that is the first channels of each layer.
 
     Args:
         model: functional model with a batch normalisation behind every layer that is to shrink.
-        share, multiple: see `prefixes`.
+        width, multiple: see `prefixes`.
 
     Returns:
         A plain `keras.Model` with its own weights, see `sliced`. At 1 it is a copy.
@@ -93,4 +99,4 @@ def at_width(model, share, multiple=1):
     half.save("half.keras")
     ```
     """
-    return sliced(model, prefixes(model, share, multiple))
+    return sliced(model, prefixes(model, width, multiple))

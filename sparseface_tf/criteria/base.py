@@ -1,9 +1,15 @@
 """What a criterion is, and the callback that lets it sparsify a layer."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from sparseface_tf.criteria.ranking import keep_largest
 from sparseface_tf.named import Named
@@ -37,14 +43,22 @@ class Criterion(Named):
         one_shot: whether it selects once, at the start, or as training goes on.
     """
 
-    family = "criterion"
-    named = {}
-    images = ""
-    blocks = True
-    backends = ()
-    one_shot = True
+    family: ClassVar[str] = "criterion"
+    named: ClassVar[dict[str, type]] = {}
+    images: ClassVar[str] = ""
+    blocks: ClassVar[bool] = True
+    backends: ClassVar[tuple[str, ...]] = ()
+    one_shot: ClassVar[bool] = True
 
-    def scores(self, model, layer_name, batches, *, seed=0, progress=False):
+    def scores(
+        self,
+        model: keras.Model,
+        layer_name: str,
+        batches: Iterable[Any] | None,
+        *,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> NDArray[np.floating]:
         """Scores of one layer's weights, higher for those to keep.
 
         Args:
@@ -60,52 +74,80 @@ class Criterion(Named):
         """
         raise NotImplementedError
 
-    def select(self, scores, layer, sparsity, *, block=1, seed=0):
-        """The weights to keep, round(S * |W|) of them, among those that the layer still has.
+    def select(
+        self,
+        scores: NDArray[np.floating],
+        layer: keras.layers.Layer,
+        density: float | Fraction,
+        *,
+        block: int = 1,
+        seed: int = 0,
+    ) -> NDArray[np.bool_]:
+        """The weights to keep, round(density * |W|) of them, among those that the layer still has.
 
         Args:
             scores: what `scores` returned.
             layer: the layer.
-            sparsity: S, the fraction of all of the kernel's weights that is kept, in (0, 1].
+            density: the fraction of all of the kernel's weights that is kept, in (0, 1].
             block: keeps whole runs of that many weights along the input axis, the last but one;
-                then block * round(S * |W| / block) weights are kept.
+                then block * round(density * |W| / block) weights are kept.
             seed: integer; the same seed gives the same mask.
 
         Returns:
             Boolean array of the kernel's shape.
 
         Raises:
-            ValueError: if the layer has fewer weights left, S is out of range or a block does
+            ValueError: if the layer has fewer weights left, the density is out of range or a block does
                 not divide the inputs.
         """
         rng = np.random.default_rng(seed)
-        return keep_largest(scores, sparsity, allowed=mask_of(layer), block=block, rng=rng)
+        return keep_largest(scores, density, allowed=mask_of(layer), block=block, rng=rng)
 
-    def mask(self, model, layer_name, sparsity, batches=None, *, block=1, seed=0, progress=False):
+    def mask(
+        self,
+        model: keras.Model,
+        layer_name: str,
+        density: float | Fraction,
+        batches: Iterable[Any] | None = None,
+        *,
+        block: int = 1,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> NDArray[np.bool_]:
         """Scores and selects: the mask of one layer, not assigned yet.
 
         Args, result and errors: those of `scores` and `select`.
         """
-        return self._scores_and_mask(model, layer_name, sparsity, batches, block, seed, progress)[1]
+        return self._scores_and_mask(model, layer_name, density, batches, block, seed, progress)[1]
 
-    def callback(self, layer, sparsity, batches=None, *, done=None, steps=None, start=0, **options):
+    def callback(
+        self,
+        layer: str,
+        density: float | Fraction,
+        batches: Iterable[Any] | None = None,
+        *,
+        done: Callable[[Any], None] | None = None,
+        steps: int | None = None,
+        start: int = 0,
+        **options: Any,
+    ) -> keras.callbacks.Callback:
         """The Keras callback that sparsifies a layer when `fit` begins, or while it runs.
 
         Args:
             layer: name of the layer.
-            sparsity, batches: as in `select` and `scores`.
+            density, batches: as in `select` and `scores`.
             done: function of the callback, called when the layer's mask is final.
             steps: mini-batches of the training, and
             start: number of the one at which it (re)starts: of use where `one_shot` is false.
             **options: `block`, `seed` and `progress` of `mask`.
         """
-        return MaskCallback(self, layer, sparsity, batches, done=done, **options)
+        return MaskCallback(self, layer, density, batches, done=done, **options)
 
-    def check(self, block=1, sparsity=None):
+    def check(self, block: int = 1, density: float | Fraction | None = None) -> None:
         """Raises ValueError, in one line, if the criterion cannot do what is asked here.
 
         Args:
-            block, sparsity: as in `select`; None if S is not known yet.
+            block, density: as in `select`; None if the density is not known yet.
         """
         if block > 1 and not self.blocks:
             raise ValueError(
@@ -119,8 +161,8 @@ class Criterion(Named):
                 f"Keras, this is {backend}."
             )
 
-    def _scores_and_mask(self, model, layer_name, sparsity, batches, block, seed, progress):
-        self.check(block, sparsity)
+    def _scores_and_mask(self, model, layer_name, density, batches, block, seed, progress):
+        self.check(block, density)
         if self.images and batches is None:
             raise ValueError(
                 f"criterion '{self.name}' looks at {self.images.replace('_', '-')} images: give it "
@@ -129,7 +171,7 @@ class Criterion(Named):
         layer = model.get_layer(layer_name)
         layer_kind(layer)  # refuses what has no mask
         scores = self.scores(model, layer_name, batches, seed=seed, progress=progress)
-        return scores, self.select(scores, layer, sparsity, block=block, seed=seed)
+        return scores, self.select(scores, layer, density, block=block, seed=seed)
 
 
 class MaskCallback(keras.callbacks.Callback):
@@ -138,7 +180,7 @@ class MaskCallback(keras.callbacks.Callback):
     Args:
         criterion: a `Criterion`.
         layer: name of the layer, one of sparseface_tf.layers.
-        sparsity: S, the fraction of its weights kept, in (0, 1].
+        density: the fraction of its weights kept, in (0, 1].
         batches: the images that the criterion looks at.
         done: function called with this callback when the mask is assigned.
         block, seed, progress: see `Criterion.mask`.
@@ -149,17 +191,26 @@ class MaskCallback(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, criterion, layer, sparsity, batches=None, *, done=None, block=1, seed=0, progress=True
+        self,
+        criterion: Criterion,
+        layer: str,
+        density: float | Fraction,
+        batches: Iterable[Any] | None = None,
+        *,
+        done: Callable[[MaskCallback], None] | None = None,
+        block: int = 1,
+        seed: int = 0,
+        progress: bool = True,
     ):
         super().__init__()
-        criterion.check(block, sparsity)
-        self.criterion, self.layer, self.sparsity = criterion, layer, sparsity
+        criterion.check(block, density)
+        self.criterion, self.layer, self.density = criterion, layer, density
         self.batches, self.done = batches, done
-        self.options = dict(block=block, seed=seed, progress=progress)
+        self.options: dict[str, Any] = dict(block=block, seed=seed, progress=progress)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.scores, self.mask = self.criterion._scores_and_mask(
-            self.model, self.layer, self.sparsity, self.batches, **self.options
+            self.model, self.layer, self.density, self.batches, **self.options
         )
         self.model.get_layer(self.layer).assign_mask(self.mask)
         if keras.backend.backend() == "jax":
@@ -169,12 +220,12 @@ class MaskCallback(keras.callbacks.Callback):
             self.done(self)
 
 
-def kernel_of(layer):
+def kernel_of(layer: keras.layers.Layer) -> NDArray[np.floating]:
     """The weights of a layer, a NumPy array; those that were dropped are zero."""
     return keras.ops.convert_to_numpy(layer.kernel)
 
 
-def mask_of(layer):
+def mask_of(layer: keras.layers.Layer) -> NDArray[np.bool_] | None:
     """The mask of a layer, a NumPy array, or None for a Keras layer without one."""
     mask = getattr(layer, "mask", None)
     return None if mask is None else keras.ops.convert_to_numpy(mask)

@@ -9,20 +9,20 @@ from keras import ops
 
 from pipelines.command_line import setting
 from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
-from sparseface_tf.criteria.ranking import largest, number_kept
+from sparseface_tf.criteria.ranking import largest
 from sparseface_tf.sparsify import layer_kind
-from sparseface_tf.sparsify.budgets import check_enough
+from sparseface_tf.sparsify.budgets import check_enough, number_kept
 
 
 @dataclasses.dataclass(frozen=True)
 class BayesianPruning(Criterion):
-    """L1-regularised re-training that zeroes small weights for good until S is reached.
+    """L1-regularised re-training that zeroes small weights for good until the density is reached.
 
     "Weights are pruned iteratively under the L1 regularization, and each time weights with the
     smallest absolute values (less than 10% of the mean absolute value in our implementation) are
     set to zero permanently" (Sec. 5.4). What the paper leaves open: the weights are looked at
     `rounds` times, evenly over the first `share` of the re-training; the mean is that of the
-    weights still there; once round(S · |W|) of them are left the regularisation ends with the
+    weights still there; once round(density · |W|) of them are left the regularisation ends with the
     pruning. If more are left after the last round, all but the largest go then, whatever their
     size: a longer re-training, or a higher `strength`, leaves fewer to that.
 
@@ -55,10 +55,10 @@ class BayesianPruning(Criterion):
         """|w|, of which the largest are kept at once: the end of the last round alone."""
         return np.abs(kernel_of(model.get_layer(layer_name)))
 
-    def callback(self, layer, sparsity, batches=None, *, done=None, steps=None, start=0, **options):
+    def callback(self, layer, density, batches=None, *, done=None, steps=None, start=0, **options):
         self.check(options.get("block", 1))
         return BayesianPruningCallback(
-            self, layer, sparsity, done=done, steps=steps, start=start, seed=options.get("seed", 0)
+            self, layer, density, done=done, steps=steps, start=start, seed=options.get("seed", 0)
         )
 
 
@@ -68,20 +68,20 @@ class BayesianPruningCallback(keras.callbacks.Callback):
     Args:
         criterion: a `BayesianPruning`.
         layer: name of the layer, one of sparseface_tf.layers.
-        sparsity: S, the fraction of its weights kept in the end, in (0, 1].
+        density: the fraction of its weights kept in the end, in (0, 1].
         done: function called with this callback when the layer has that many.
         steps: mini-batches of the training; default: those of this `fit`.
         start: number of the mini-batch at which training (re)starts.
         seed: integer; decides between equal weights.
 
     Attributes:
-        forced: weights that were zeroed in the last round only to reach S.
+        forced: weights that were zeroed in the last round only to reach the density.
         mask: when done, the mask.
     """
 
-    def __init__(self, criterion, layer, sparsity, *, done=None, steps=None, start=0, seed=0):
+    def __init__(self, criterion, layer, density, *, done=None, steps=None, start=0, seed=0):
         super().__init__()
-        self.criterion, self.layer, self.sparsity = criterion, layer, sparsity
+        self.criterion, self.layer, self.density = criterion, layer, density
         self.done, self.steps, self.step, self.seed = done, steps, start, seed
         self.forced = 0
         self.mask = None
@@ -90,7 +90,7 @@ class BayesianPruningCallback(keras.callbacks.Callback):
         layer = self.model.get_layer(self.layer)
         layer_kind(layer)  # refuses what has no mask
         mask = mask_of(layer)
-        self.kept = number_kept(self.sparsity, mask.size)
+        self.kept = number_kept(self.density, mask.size)
         check_enough(np.count_nonzero(mask), self.kept)
         if self.steps is None:
             self.steps = self.params["epochs"] * self.params["steps"]
@@ -133,7 +133,7 @@ class BayesianPruningCallback(keras.callbacks.Callback):
         if wanted == self.kept:
             self.mask = mask_of(layer)
             logging.info(
-                "%s: S is reached at mini-batch %d of %d; the last %d weights went for that only.",
+                "%s: the density is reached at mini-batch %d of %d; the last %d weights went for that only.",
                 self.layer,
                 self.step,
                 self.steps,

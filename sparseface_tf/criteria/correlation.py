@@ -34,10 +34,10 @@ class Correlation(Criterion):
             model, layer_name, batches, memory_limit=int(self.memory * 2**20), progress=progress
         )
 
-    def select(self, scores, layer, sparsity, *, block=1, seed=0):
+    def select(self, scores, layer, density, *, block=1, seed=0):
         return sample_mask(
             scores,
-            sparsity,
+            density,
             layer_kind=layer_kind(layer),
             lam=self.lam,
             block=block,

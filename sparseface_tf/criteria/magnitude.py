@@ -5,15 +5,16 @@ import dataclasses
 import numpy as np
 
 from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
-from sparseface_tf.criteria.ranking import blocks_of, check_enough, largest, number_kept
+from sparseface_tf.criteria.ranking import blocks_of, largest
+from sparseface_tf.sparsify.budgets import check_enough, number_kept
 
 
 @dataclasses.dataclass(frozen=True)
 class Magnitude(Criterion):
-    """The S · |W⁺| largest positive and the S · |W⁻| largest negative weights of the layer.
+    """The largest weights of each sign: density · |W⁺| positive, density · |W⁻| negative ones.
 
     |W⁺| and |W⁻| are the numbers of positive and negative weights. A fraction is rounded so that
-    round(S · |W|) are kept in all. A block has the sign of its sum and the mean of its |w|.
+    round(density · |W|) are kept in all. A block has the sign of its sum and the mean of its |w|.
     Weights that are zero without having been dropped come last.
     """
 
@@ -23,9 +24,9 @@ class Magnitude(Criterion):
         """The weights themselves, signs included."""
         return kernel_of(model.get_layer(layer_name))
 
-    def select(self, scores, layer, sparsity, *, block=1, seed=0):
+    def select(self, scores, layer, density, *, block=1, seed=0):
         rng = np.random.default_rng(seed)
-        kept = number_kept(sparsity, scores.size, block)
+        kept = number_kept(density, scores.size, block)
         # Weights of a broken model: NaN ranks with zero.
         scores = np.nan_to_num(scores, nan=0.0, posinf=1e30, neginf=-1e30)
         weights = blocks_of(scores, block)

@@ -1,23 +1,13 @@
 """Keeping an exact number of weights by their scores."""
 
-import numbers
-
 import numpy as np
 
-from sparseface_tf.sparsify.budgets import check_enough, even_budgets
-
-
-def number_kept(sparsity, size, block=1):
-    """round(S * size / block), the number of weights (or blocks) that are kept.
-
-    Raises:
-        ValueError: if S is not in (0, 1] or the block is not a positive integer.
-    """
-    if not 0 < sparsity <= 1:
-        raise ValueError(f"the fraction kept S must lie in (0, 1], got {sparsity}")
-    if not isinstance(block, numbers.Integral) or block < 1:
-        raise ValueError(f"block must be a positive integer, got {block!r}")
-    return round(sparsity * size / block)
+from sparseface_tf.sparsify.budgets import (
+    check_divides,
+    check_enough,
+    even_budgets,
+    number_kept,
+)
 
 
 def blocks_of(values, block):
@@ -33,40 +23,36 @@ def blocks_of(values, block):
     Raises:
         ValueError: if a block does not divide the inputs.
     """
-    if values.shape[-2] % block:
-        raise ValueError(
-            f"block={block} does not divide the input axis of {values.shape[-2]} "
-            f"(shape {values.shape})"
-        )
+    check_divides(block, values.shape)
     return values.reshape(*values.shape[:-2], -1, block, values.shape[-1])
 
 
-def keep_largest(scores, sparsity, *, allowed=None, block=1, per_neuron=False, rng):
+def keep_largest(scores, density, *, allowed=None, block=1, per_neuron=False, rng):
     """Keeps the weights of the highest scores.
 
-    Exactly block * round(S * |W| / block) weights are kept. NaN counts as the lowest score of
+    Exactly block * round(density * |W| / block) weights are kept. NaN counts as the lowest score of
     all; among equal ones chance decides.
 
     Args:
         scores: float array (..., inputs, outputs). The score of a block is the sum of its own.
-        sparsity: S, the fraction kept, in (0, 1].
+        density: the fraction kept, in (0, 1].
         allowed: boolean array of that shape, which weights may be kept (of a block, all must), or
             None for all.
         block: keeps whole runs of that many weights along the input axis.
         per_neuron: compare the inputs of each output neuron (an entry of all axes but those of
             its window) among themselves: an array (neurons' positions, K, outputs) is needed. A
-            neuron keeps floor(S * K) of them or one more, fewer where it has not as many.
+            neuron keeps floor(density * K) of them or one more, fewer where it has not as many.
         rng: `numpy.random.Generator`.
 
     Returns:
         Boolean array of the same shape.
 
     Raises:
-        ValueError: for S, block or a shape outside of the above, or if fewer weights are allowed
+        ValueError: for a density, block or shape outside of the above, or if fewer weights are allowed
             than are to be kept.
     """
     scores = np.asarray(scores)
-    kept = number_kept(sparsity, scores.size, block)
+    kept = number_kept(density, scores.size, block)
     scores = _ranked(scores)
     if allowed is not None:
         scores = np.where(allowed, scores, -np.inf)

@@ -1,5 +1,7 @@
 """The criteria there are, by name."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import importlib
@@ -7,12 +9,14 @@ import importlib.machinery
 import importlib.util
 import os
 import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
 from sparseface_tf.channels.criteria import ChannelCriterion
 from sparseface_tf.criteria.base import Criterion
 
 
-def criteria():
+def criteria() -> dict[str, type[Criterion]]:
     """All criteria: those of this package and those of files that `load_criteria` has read.
 
     Returns:
@@ -24,7 +28,7 @@ def criteria():
     return dict(sorted(Criterion.named.items()))
 
 
-def criterion(text, **defaults):
+def criterion(text: str, **defaults: Any) -> Criterion:
     """Makes a criterion from its name and settings.
 
     Args:
@@ -46,17 +50,17 @@ def criterion(text, **defaults):
     return _made(text, criteria(), defaults)
 
 
-def channel_criteria():
+def channel_criteria() -> dict[str, type[ChannelCriterion]]:
     """All criteria of channels: dict from name to `ChannelCriterion`, sorted by name."""
     return dict(sorted(ChannelCriterion.named.items()))
 
 
-def channel_criterion(text):
+def channel_criterion(text: str) -> ChannelCriterion:
     """Makes a criterion of channels from its name and settings, as `criterion` does of weights."""
     return _made(text, channel_criteria(), {})
 
 
-def _made(text, known, defaults):
+def _made(text: str, known: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
     name, *pairs = (part.strip() for part in text.split(","))
     if name not in known:
         raise ValueError(f"there is no criterion '{name}'; choose from {', '.join(known)}.")
@@ -69,7 +73,7 @@ def _made(text, known, defaults):
                 f"criterion '{name}' has no setting '{key}'; it has "
                 f"{', '.join(f'{field}=…' for field in fields) or 'none'}."
             )
-        kind = type(fields[key].default)
+        kind: Any = type(fields[key].default)
         try:
             settings[key] = kind(value)
         except ValueError:
@@ -79,7 +83,7 @@ def _made(text, known, defaults):
     return known[name](**settings)
 
 
-def load_criteria(path):
+def load_criteria(path: str | os.PathLike[str]) -> None:
     """Runs a Python file that defines criteria; `criteria()` has them from then on.
 
     Args:
@@ -101,7 +105,7 @@ def load_criteria(path):
     try:
         # Not by exec_module: it takes a compiled file's word where the source was changed within a
         # second and is as long as before.
-        exec(spec.loader.source_to_code(spec.loader.get_data(path), path), module.__dict__)
+        exec(spec.loader.source_to_code(spec.loader.get_data(os.fspath(path)), path), module.__dict__)
     except Exception as error:
         raise ValueError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     found = [*Criterion.named.values(), *ChannelCriterion.named.values()]

@@ -38,14 +38,14 @@ class Wanda(Criterion):
         norms = np.sqrt(_of_windows(geometry, squares)).astype(np.float32)
         return np.abs(kernel_of(layer)) * norms
 
-    def select(self, scores, layer, sparsity, *, block=1, seed=0):
+    def select(self, scores, layer, density, *, block=1, seed=0):
         geometry = layer_geometry(layer)
         positions = geometry.positions if geometry.kind == "local" else 1
         neurons = (positions, geometry.fan_in, geometry.filters)
         allowed = mask_of(layer)
         mask = keep_largest(
             scores.reshape(neurons),
-            sparsity,
+            density,
             allowed=None if allowed is None else allowed.reshape(neurons),
             block=block,
             per_neuron=True,

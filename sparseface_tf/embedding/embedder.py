@@ -1,10 +1,13 @@
 """A trained network with the region of the face that it sees."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+from typing import Any
 
 import keras
 
@@ -33,11 +36,13 @@ class Embedder:
 
     path: str
     region: Region
-    network: object
+    network: Any
     key: str
 
 
-def open_embedder(path, region="", regions=""):
+def open_embedder(
+    path: str | os.PathLike[str], region: str = "", regions: str = ""
+) -> Embedder:
     """Opens a trained network.
 
     Args:
@@ -81,7 +86,7 @@ def open_embedder(path, region="", regions=""):
     return Embedder(path, found, network, _key(path, found))
 
 
-def find_model(path):
+def find_model(path: str | os.PathLike[str]) -> str:
     """Path of the model's file, see `open_embedder`."""
     path = os.fspath(path)
     if unfinished_stage(path):
@@ -105,7 +110,7 @@ def find_model(path):
     )
 
 
-def held_out_by_run(path):
+def held_out_by_run(path: str | os.PathLike[str]) -> list[str]:
     """Names of the people that the run of train.py that a model's file lies in held out, a list.
 
     Raises:
@@ -121,7 +126,7 @@ def held_out_by_run(path):
     return read_names(names)
 
 
-def read_names(path):
+def read_names(path: str | os.PathLike[str]) -> list[str]:
     """Names of people in a file, one a line, such as a run's held_out.txt: a list."""
     return [line for _, line in read_lines(path, "list of identities")]
 
@@ -143,8 +148,8 @@ def _open_saved_model(path):
 def _open_tflite(path):
     try:
         # With LiteRT's schema, which is an extra.
-        from sparseface_tf.tflite.flatbuffer import File
-        from sparseface_tf.tflite.inspection import check_sparse
+        from sparseface_tf.tflite.flatbuffer import File  # noqa: PLC0415
+        from sparseface_tf.tflite.inspection import check_sparse  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "ai_edge_litert":
             raise

@@ -1,16 +1,22 @@
 """Features of images: computed once, kept on disk by what they were computed from."""
 
+from __future__ import annotations
+
 import hashlib
 import os
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 from absl import logging
+from numpy.typing import ArrayLike, NDArray
 
 from pipelines.batches.batches import image_batches
 from pipelines.files import write_atomically
 from pipelines.inspection.checking import unusable
+from sparseface_tf.embedding.embedder import Embedder
 
 # Images whose features are written at a time: what an interruption costs at most.
 SHARD = 2048
@@ -33,11 +39,11 @@ class Faces:
         source, title: as given.
     """
 
-    def __init__(self, source, title):
+    def __init__(self, source: Any, title: str):
         self.source, self.title = source, title
-        self._keys = {}
+        self._keys: dict[int, bytes] = {}
 
-    def keys(self, images):
+    def keys(self, images: NDArray[np.integer]) -> list[bytes]:
         """Keys of some images: list of bytes, from integers (n,).
 
         Raises:
@@ -68,7 +74,7 @@ class Faces:
                 bar.update(len(files))
         return keys
 
-    def naming_the_image(self, images):
+    def naming_the_image(self, images: NDArray[np.integer]) -> AbstractContextManager[Any]:
         """Context in which TensorFlow's errors become a line that names the image."""
         return _NamingTheImage(self.source, images)
 
@@ -106,10 +112,12 @@ class FeatureCache:
         folder: as given.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike[str]):
         self.folder = os.fspath(folder)
 
-    def features(self, embedder, faces, images, mirrored=False):
+    def features(
+        self, embedder: Embedder, faces: Faces, images: ArrayLike, mirrored: bool = False
+    ) -> NDArray[np.float32]:
         """Features of some images.
 
         Args:
@@ -148,7 +156,7 @@ class FeatureCache:
                 known.update(zip(shard, rows))
         return np.stack([known[key] for key in keys])
 
-    def _read(self, folder, width, wanted):
+    def _read(self, folder, size, wanted):
         """Dict from key to feature, of the wanted keys."""
         known = {}
         for name in sorted(os.listdir(folder)):
@@ -158,7 +166,7 @@ class FeatureCache:
             try:
                 with np.load(path, allow_pickle=False) as file:
                     keys, rows = file["keys"], file["features"]
-                if keys.shape != (len(rows), 16) or rows.shape != (len(keys), width):
+                if keys.shape != (len(rows), 16) or rows.shape != (len(keys), size):
                     raise ValueError("of another shape")
             except Exception as error:  # NumPy and zipfile raise all kinds
                 logging.warning("%s is damaged and not used: %s", path, error)

@@ -1,16 +1,20 @@
 """Running TFLite files by LiteRT, in this process or in a child process that may crash."""
 
+from __future__ import annotations
+
 import json
 import os
 import tempfile
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from sparseface_tf.embedding.child import run_child
+from sparseface_tf.child import run_on_file
 
 # Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
 METADATA = "sparseface_tf"
-WORKER = "sparseface_tf.embedding.litert_worker"
+WORKER = os.path.join(os.path.dirname(__file__), "litert_worker.py")
 
 
 class LiteRTNetwork:
@@ -28,8 +32,11 @@ class LiteRTNetwork:
         ValueError: if LiteRT does not load it, or it is no network from an image to an embedding.
     """
 
-    def __init__(self, content, center=127.5, scale=128.0, threads=1):
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(
+        self, content: bytes, center: float = 127.5, scale: float = 128.0, threads: int = 1
+    ):
+        # Of an extra, and of no use where networks are Keras models.
+        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=threads)
@@ -47,7 +54,7 @@ class LiteRTNetwork:
         self.input_shape = (None, *map(int, inputs["image"]["shape"][1:]))
         self.output_shape = (None, *map(int, outputs["embedding"]["shape"][1:]))
 
-    def predict_on_batch(self, images):
+    def predict_on_batch(self, images: ArrayLike) -> NDArray[np.float32]:
         """Features, float32 (n, features), of images (n, height, width, channels).
 
         Images are normalised as for training also where the file takes pixels: they are brought
@@ -61,12 +68,14 @@ class LiteRTNetwork:
         )
 
 
-def to_pixels(images, center=127.5, scale=128.0):
+def to_pixels(
+    images: NDArray[np.floating], center: float = 127.5, scale: float = 128.0
+) -> NDArray[np.uint8]:
     """Normalised images as uint8."""
     return np.clip(np.rint(images * scale + center), 0, 255).astype(np.uint8)
 
 
-def run_in_child(content, images):
+def run_in_child(content: bytes, images: NDArray[Any]) -> NDArray[np.float32]:
     """Runs a file in a process of its own: some broken files bring theirs down.
 
     Args:
@@ -85,7 +94,7 @@ def run_in_child(content, images):
         return np.load(os.path.join(folder, "features.npy"), allow_pickle=False)
 
 
-def time_in_child(content, threads=1, seconds=3.0):
+def time_in_child(content: bytes, threads: int = 1, seconds: float = 3.0) -> dict[str, float]:
     """Time and memory of a file, alone in a process.
 
     Args:
@@ -109,4 +118,4 @@ def _child(folder, content, job):
     """What the worker prints on a job."""
     with open(os.path.join(folder, "model.tflite"), "wb") as file:
         file.write(content)
-    return run_child(WORKER, [folder], job, "LiteRT")
+    return run_on_file(WORKER, folder, json.dumps(job), runtime="LiteRT")

@@ -1,6 +1,6 @@
 """The child process of litert.py: a TFLite file by LiteRT alone.
 
-    python -m sparseface_tf.export.tflite.litert_worker FOLDER JOB
+    python litert_worker.py FOLDER JOB
 
 reads model.tflite in the folder. Job {"task": "run"} embeds images.npy into features.npy; job
 {"task": "time", "threads": 1, "seconds": 3} prints the time of one image and the memory it takes.

@@ -1,5 +1,7 @@
 """Reading a SavedModel that `signatures.py` wrote, or that somebody else did."""
 
+from __future__ import annotations
+
 import glob
 import hashlib
 import json

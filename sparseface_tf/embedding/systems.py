@@ -1,14 +1,19 @@
 """Systems that are evaluated: one network, or several whose features are joined (Sec. 5.5)."""
 
+from __future__ import annotations
+
 import dataclasses
 import glob
 import os
 import re
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
-from sparseface_tf.embedding.embedder import find_model, open_embedder
+from sparseface_tf.embedding.embedder import Embedder, find_model, open_embedder
+from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.runs import MODEL
 
 FLIPS = ("average", "join", "none")
@@ -26,10 +31,12 @@ class System:
     """
 
     name: str
-    members: tuple
+    members: tuple[Embedder, ...]
     flip: str = "average"
 
-    def features(self, cache, faces, images):
+    def features(
+        self, cache: FeatureCache, faces: Faces, images: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
         """Features of some images.
 
         Those of an ensemble's members are brought to unit length before they stand side by side:
@@ -47,9 +54,11 @@ class System:
         if len(self.members) == 1:
             return self.features_of(self.members[0], cache, faces, images)
         parts = (self.features_of(member, cache, faces, images) for member in self.members)
-        return np.concatenate([normalize(part) for part in parts], axis=1)
+        return np.concatenate([normalize(part) for part in parts], axis=1, dtype=np.float32)
 
-    def features_of(self, member, cache, faces, images):
+    def features_of(
+        self, member: Embedder, cache: FeatureCache, faces: Faces, images: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
         """Features of some images by one `Embedder`, float32 (n, d)."""
         features = cache.features(member, faces, images)
         if self.flip == "none":
@@ -59,7 +68,7 @@ class System:
             return np.concatenate([features, mirrored], axis=1)
         return (features + mirrored) / 2
 
-    def singles(self):
+    def singles(self) -> list[System]:
         """The members as systems of their own."""
         names = [member.region.name for member in self.members]
         if len(set(names)) < len(names):
@@ -67,7 +76,14 @@ class System:
         return [System(name, (m,), self.flip) for name, m in zip(names, self.members)]
 
 
-def open_systems(models, ensembles, *, flip="average", region="", regions=""):
+def open_systems(
+    models: Sequence[str],
+    ensembles: Sequence[str],
+    *,
+    flip: str = "average",
+    region: str = "",
+    regions: str = "",
+) -> list[System]:
     """Opens the systems that a command line names.
 
     Args:
@@ -108,7 +124,7 @@ def open_systems(models, ensembles, *, flip="average", region="", regions=""):
     return systems
 
 
-def different_parts(paths):
+def different_parts(paths: Sequence[str]) -> list[str]:
     """Short names of paths: what is behind the folders that they share, a list of strings."""
     if not paths:
         return []

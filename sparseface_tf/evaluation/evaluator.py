@@ -2,12 +2,11 @@
 
 import functools
 import os
-import shlex
-import sys
 
 import numpy as np
 from absl import logging
 
+from pipelines.command_line import typed_command
 from pipelines.faces.names import MissingImages
 from pipelines.files import write_text
 from pipelines.inspection.checking import check_images
@@ -140,7 +139,7 @@ class Evaluator:
             results[name] = [as_json(one) for one in found]
             if protocol.of_pairs:
                 write_scores(os.path.join(self.output, f"{name}_scores.csv"), protocol, found)
-        command = f"python evaluate.py {shlex.join(sys.argv[1:])}"
+        command = typed_command()
         text, page = write_report(self.output, sections, results, command, self._facts())
         print(text)
         print(f"The report with plots and the hardest pairs is {page}.")

@@ -1,19 +1,27 @@
 """What an export is in any format: a network opened, compared with its copy, described."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
+import importlib
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.files import read_json
 from sparseface_tf.channels import at_width
 from sparseface_tf.embedding.embedder import open_embedder
-from sparseface_tf.export import parity
 from sparseface_tf.export.card import model_card, training_facts
 from sparseface_tf.export.faces import some_faces
+from sparseface_tf.export.formats import FORMATS
 from sparseface_tf.export.network import CENTRE, EMBEDDING, IMAGE, SCALE, in_float32
+from sparseface_tf.export.parity import Parity, compare
+from sparseface_tf.export.settings import Export
 from sparseface_tf.runs import SETTINGS, run_of
 
 # Seeds of the rendered faces: those of parity are not those of calibration, nor training's.
@@ -36,10 +44,10 @@ class Exporter:
 
     title = "file"
 
-    def __init__(self, export):
+    def __init__(self, export: Export):
         self.export = export
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Opens the network and draws the faces.
 
         Raises:
@@ -58,7 +66,7 @@ class Exporter:
             export.parity_data, export.parity_images, self.embedder.region, seed=PARITY
         )
 
-    def run(self):
+    def run(self) -> str:
         """Makes the exported model, compares it with the network, and writes it.
 
         Returns:
@@ -70,21 +78,21 @@ class Exporter:
         """
         raise NotImplementedError
 
-    def features(self, network, images):
+    def features(self, network: Any, images: NDArray[Any]) -> NDArray[np.float32]:
         """What a network makes of images, float32 (n, features)."""
         parts = np.array_split(images, range(32, len(images), 32))
         return np.concatenate([np.asarray(network.predict_on_batch(p), np.float32) for p in parts])
 
-    def parity(self, expected, found):
+    def parity(self, expected: NDArray[Any], found: NDArray[Any]) -> Parity:
         """The `Parity` of two sets of features; ValueError if it is below `--min_cosine`."""
         with self.comparing():
-            measured = parity.compare(expected, found)
+            measured = compare(expected, found)
             if not measured.cosine >= self.export.least_cosine:
                 raise ValueError(f"{measured}; --min_cosine is {self.export.least_cosine:g}")
         return measured
 
     @contextlib.contextmanager
-    def comparing(self):
+    def comparing(self) -> Iterator[None]:
         """Context in which a ValueError, without a full stop, says why nothing is written."""
         try:
             yield
@@ -94,12 +102,12 @@ class Exporter:
                 f"{error}."
             ) from None
 
-    def trained_as(self):
+    def trained_as(self) -> str:
         """The policies that the network's layers with weights have, such as "mixed_bfloat16"."""
         layers = self.embedder.network.layers
         return ", ".join(sorted({x.dtype_policy.name for x in layers if x.trainable_weights}))
 
-    def width_facts(self):
+    def width_facts(self) -> dict[str, str]:
         """What the card says about the channels, a dict of strings."""
         width = self.export.at_width
         return {"channels": f"the first {width:.4g} of each layer's"} if width < 1 else {}
@@ -110,7 +118,9 @@ class Exporter:
         settings = read_json(os.path.join(run, SETTINGS)) if run else {}
         return settings.get("channel_multiple", 1)
 
-    def metadata(self, layers, measured, pixels=False):
+    def metadata(
+        self, layers: list[dict[str, Any]], measured: Parity, pixels: bool = False
+    ) -> dict[str, Any]:
         """What the exported model says about itself, see `litert.py`.
 
         Args:
@@ -134,7 +144,7 @@ class Exporter:
             "parity": dataclasses.asdict(measured),
         }
 
-    def card(self, facts, interface):
+    def card(self, facts: dict[str, str], interface: str) -> str:
         """The model card, Markdown.
 
         Args:
@@ -143,3 +153,19 @@ class Exporter:
         """
         trained = training_facts(self.embedder.path, self.export.at_width)
         return model_card(self.embedder, trained, facts, interface)
+
+
+def open_exporter(export: Export) -> Exporter:
+    """The exporter of an `Export` that was checked.
+
+    Raises:
+        ValueError: if its packages are not installed.
+    """
+    found = FORMATS[export.format]
+    try:
+        return getattr(importlib.import_module(found.module), found.exporter)(export)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"--format={export.format} needs the package {error.name}: "
+            f"pip install 'sparseface_tf[{found.extra}]'."
+        ) from None

@@ -1,25 +1,46 @@
-"""The exporters by format."""
+"""The formats that a network can be exported in."""
 
-import importlib
+from __future__ import annotations
 
-# Module and class, and the extra that has the packages they need.
-EXPORTERS = {
-    "tflite": ("tflite.exporter", "TFLiteExporter", "export"),
-    "saved_model": ("saved_model.exporter", "SavedModelExporter", "serve"),
-}
+import dataclasses
 
 
-def open_exporter(export):
-    """The `Exporter` of an `Export` that was checked.
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One format.
 
-    Raises:
-        ValueError: if its packages are not installed.
+    Attributes:
+        module, exporter: where its `Exporter` is, and what it is called. It is imported when it is
+            used, with the packages that it needs.
+        extra: the extra of sparseface_tf that has these packages.
+        settings: names of the settings of `Export` that only this format reads.
     """
-    module, name, extra = EXPORTERS[export.format]
-    try:
-        return getattr(importlib.import_module(f"sparseface_tf.export.{module}"), name)(export)
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"--format={export.format} needs the package {error.name}: "
-            f"pip install 'sparseface_tf[{extra}]'."
-        ) from None
+
+    module: str
+    exporter: str
+    extra: str
+    settings: tuple[str, ...]
+
+
+FORMATS = {
+    "tflite": Format(
+        "sparseface_tf.export.tflite.exporter",
+        "TFLiteExporter",
+        "export",
+        (
+            "quantization",
+            "input",
+            "forms",
+            "calibration_data",
+            "calibration_images",
+            "compare",
+            "seconds",
+        ),
+    ),
+    "saved_model": Format(
+        "sparseface_tf.export.saved_model.exporter",
+        "SavedModelExporter",
+        "serve",
+        ("version", "recognition", "scorer", "warmup"),
+    ),
+}

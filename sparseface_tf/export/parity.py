@@ -1,8 +1,11 @@
 """Whether an exported file computes what the network computes."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +26,14 @@ class Parity:
     largest_error: float
     largest_value: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"cosine {self.cosine:.6f} (worst of {self.images} images {self.worst_cosine:.6f}), "
             f"largest error {self.largest_error:.2g} where features reach {self.largest_value:.2g}"
         )
 
 
-def compare(expected, found):
+def compare(expected: NDArray[np.floating], found: NDArray[np.floating]) -> Parity:
     """Compares two sets of features.
 
     Args:

@@ -3,21 +3,9 @@
 import dataclasses
 
 from pipelines.command_line import setting
+from sparseface_tf.export.formats import FORMATS
 from sparseface_tf.recognition.scoring import FILE, SCORERS
 
-# With the settings that only this format reads.
-FORMATS = {
-    "tflite": (
-        "quantization",
-        "input",
-        "forms",
-        "calibration_data",
-        "calibration_images",
-        "compare",
-        "seconds",
-    ),
-    "saved_model": ("version", "recognition", "scorer", "warmup"),
-}
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 FORMS = ("estimated", "measured")
 INPUTS = ("float32", "uint8")
@@ -96,22 +84,18 @@ class Export:
     seconds: float = setting(2.0, "How long each time is measured.")
 
     @property
-    def least_cosine(self):
+    def least_cosine(self) -> float:
         """`min_cosine`, or its default."""
         return self.min_cosine or MIN_COSINE[self.quantization]
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         if not self.model:
             raise ValueError("No network: give --model=PATH.")
         if not self.output:
             raise ValueError("No place for the export: give --output=saved_models/NAME.")
         self._check_choices("format", FORMATS)
-        for other, names in FORMATS.items():
-            for name in names:
-                given = getattr(self, name) != type(self).__dataclass_fields__[name].default
-                if other != self.format and given:
-                    raise ValueError(f"--{name} is for --format={other}: leave it out.")
+        self._check_format()
         for name, choices in (
             ("scorer", ("", *SCORERS)),
             ("quantization", QUANTIZATIONS),
@@ -121,16 +105,26 @@ class Export:
             self._check_choices(name, choices)
         if not 0 < self.at_width <= 1:
             raise ValueError(f"--at_width is a share of the channels, up to 1, got {self.at_width}.")
-        for name in ("calibration_images", "parity_images"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name} must be 1 or more, got {getattr(self, name)}.")
-        for name in ("version", "warmup"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"--{name} must be 0 or more, got {getattr(self, name)}.")
+        for name, least in (
+            ("calibration_images", 1),
+            ("parity_images", 1),
+            ("version", 0),
+            ("warmup", 0),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} must be {least} or more, got {getattr(self, name)}.")
         if not -1 <= self.min_cosine <= 1:
             raise ValueError(f"--min_cosine is a cosine, up to 1, got {self.min_cosine}.")
         if self.seconds <= 0:
             raise ValueError(f"--seconds must be above 0, got {self.seconds}.")
+
+    def _check_format(self):
+        """Refuses settings that only another format reads."""
+        for other, format in FORMATS.items():
+            for name in format.settings:
+                given = getattr(self, name) != type(self).__dataclass_fields__[name].default
+                if other != self.format and given:
+                    raise ValueError(f"--{name} is for --format={other}: leave it out.")
 
     def _check_choices(self, name, choices):
         given = getattr(self, name)

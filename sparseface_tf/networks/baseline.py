@@ -1,5 +1,10 @@
 """Table 1: the VGG-like network with two locally connected layers."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -11,13 +16,13 @@ LAYERS = ("1a", "1b", "2a", "2b", "3a", "3b", "4a", "4b", "5a", "5b", "f")
 
 
 def baseline_network(
-    input_shape=(112, 96, 3),
-    width=1.0,
-    study=False,
-    normalization=False,
-    dropout=0.3,
-    name="baseline",
-):
+    input_shape: Sequence[int] = (112, 96, 3),
+    width: float = 1.0,
+    study: bool = False,
+    normalization: bool | Mapping[str, Any] = False,
+    dropout: float = 0.3,
+    name: str = "baseline",
+) -> keras.Model:
     """The network of Table 1, from the image to the 512-d feature f after its ReLU.
 
     Every layer has the paper's name, its weights can be dropped, and the outputs of the pooling

@@ -1,10 +1,14 @@
 """Parameters and multiply-adds of a network, exact, layer by layer."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparseface_tf.channels.flow import Flow
 from sparseface_tf.channels.slicing import cut, parts_of
@@ -44,12 +48,12 @@ class Count:
     scalings: int = 0
 
     @property
-    def operations(self):
+    def operations(self) -> int:
         """Multiplications and additions apart, as TensorFlow's profiler counts them."""
         return 2 * self.multiply_adds + self.additions
 
 
-def count(model, kept=None):
+def count(model: keras.Model, kept: Mapping[str, ArrayLike] | None = None) -> dict[str, Count]:
     """Counts a network, as it is or as it would be with some of its channels.
 
     Args:
@@ -73,12 +77,12 @@ def count(model, kept=None):
     return found
 
 
-def counts_at_width(model, share, multiple=1):
-    """What `count` says about `at_width(model, share, multiple)`, without building it."""
-    return count(model, prefixes(model, share, multiple))
+def counts_at_width(model: keras.Model, width: float, multiple: int = 1) -> dict[str, Count]:
+    """What `count` says about `at_width(model, width, multiple)`, without building it."""
+    return count(model, prefixes(model, width, multiple))
 
 
-def total(counts):
+def total(counts: Mapping[str, Count]) -> Count:
     """The sum over the layers of what `count` returned, a `Count`."""
     fields = [field.name for field in dataclasses.fields(Count)[2:]]
     sums = {name: sum(getattr(each, name) for each in counts.values()) for name in fields}

@@ -1,5 +1,10 @@
 """DeepID2+, which the paper compares its networks with."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -10,8 +15,11 @@ DEEPID2PLUS_LAYERS = ("conv1", "conv2", "conv3", "conv4", "f")
 
 
 def deepid2plus_network(
-    input_shape=(55, 47, 3), width=1.0, normalization=False, name="deepid2plus"
-):
+    input_shape: Sequence[int] = (55, 47, 3),
+    width: float = 1.0,
+    normalization: bool | Mapping[str, Any] = False,
+    name: str = "deepid2plus",
+) -> keras.Model:
     """DeepID2+, from the image to its 512-d feature f after the ReLU.
 
     Sun et al., "Deeply learned face representations are sparse, selective, and robust", CVPR 2015,

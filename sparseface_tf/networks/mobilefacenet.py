@@ -4,6 +4,10 @@ Chen, Liu, Gao, Han, "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face
 Mobile Devices", 2018.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -11,7 +15,12 @@ from keras import layers
 BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 
 
-def mobilefacenet(input_shape=(112, 112, 3), features=128, width=1.0, name="mobilefacenet"):
+def mobilefacenet(
+    input_shape: Sequence[int] = (112, 112, 3),
+    features: int = 128,
+    width: float = 1.0,
+    name: str = "mobilefacenet",
+) -> keras.Model:
     """MobileFaceNet as published, with untrained weights.
 
     Args:

@@ -1,6 +1,9 @@
 """The networks that can be trained, by name."""
 
-import typing
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 
@@ -12,16 +15,16 @@ from sparseface_tf.networks.squeezenet import squeezenet
 from sparseface_tf.networks.vgg16 import VGG16_LAYERS, vgg16_network
 
 
-class Network(typing.NamedTuple):
+class Network(NamedTuple):
     """What a program asks of a network before it is built.
 
     Attributes:
         layers: names of the layers whose weights can be dropped, from the input up.
-        input_width: width of its input in pixels, for regions of any shape.
+        input_width: of its input in pixels, for regions of any shape.
         normalization: whether it has batch normalisations: "always", "never", or as "asked".
     """
 
-    layers: tuple
+    layers: tuple[str, ...]
     input_width: int
     normalization: str
 
@@ -36,7 +39,15 @@ NETWORKS = {
 }
 
 
-def build_network(name, input_shape, *, width=1.0, study=False, normalization=False, dropout=0.3):
+def build_network(
+    name: str,
+    input_shape: Sequence[int],
+    *,
+    width: float = 1.0,
+    study: bool = False,
+    normalization: bool | Mapping[str, Any] = False,
+    dropout: float = 0.3,
+) -> keras.Model:
     """A network by its name, from images to features.
 
     Args:
@@ -67,7 +78,9 @@ def build_network(name, input_shape, *, width=1.0, study=False, normalization=Fa
     return mobilefacenet(input_shape, round(128 * width), width=width)
 
 
-def mobilenet(input_shape=(224, 224, 3), width=1.0, name="mobilenet"):
+def mobilenet(
+    input_shape: Sequence[int] = (224, 224, 3), width: float = 1.0, name: str = "mobilenet"
+) -> keras.Model:
     """MobileNet of `keras.applications`, from the image to the mean of its last maps.
 
     Args:

@@ -4,6 +4,10 @@ Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters an
 2016. Keras' own applications do not have it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -20,7 +24,12 @@ FIRES = {
 }
 
 
-def squeezenet(input_shape=(224, 224, 3), width=1.0, classes=None, name="squeezenet"):
+def squeezenet(
+    input_shape: Sequence[int] = (224, 224, 3),
+    width: float = 1.0,
+    classes: int | None = None,
+    name: str = "squeezenet",
+) -> keras.Model:
     """SqueezeNet 1.0 without bypasses, with random weights.
 
     Args:

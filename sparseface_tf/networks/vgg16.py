@@ -1,5 +1,10 @@
 """VGG-16 as the poster has it."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -15,7 +20,12 @@ VGG16_LAYERS = tuple(
 )
 
 
-def vgg16_network(input_shape=(220, 180, 3), width=1.0, normalization=True, name="vgg16"):
+def vgg16_network(
+    input_shape: Sequence[int] = (220, 180, 3),
+    width: float = 1.0,
+    normalization: bool | Mapping[str, Any] = True,
+    name: str = "vgg16",
+) -> keras.Model:
     """VGG-16 as the poster has it, from the image to a feature of 512 numbers.
 
     Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.batches.batches import network_input
+from pipelines.detection import Face, main_face, upright_turns
 from pipelines.detection.letterbox import letterbox, to_stored
-from pipelines.detection.photos import Face, main_face, upright_turns
 from pipelines.faces.images import decode, reason_of
 from sparseface_tf.recognition import wording
 

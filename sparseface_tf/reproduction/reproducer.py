@@ -2,13 +2,11 @@
 
 import dataclasses
 import os
-import shlex
-import sys
 
 import tqdm
 from absl import logging
 
-from pipelines.command_line import setting
+from pipelines.command_line import setting, typed_command
 from pipelines.tables import markdown_table
 from sparseface_tf.criteria import criterion, load_criteria
 from sparseface_tf.reproduction.chains import own_criteria
@@ -178,7 +176,7 @@ class Reproducer:
         Returns:
             List of their Markdown.
         """
-        command = f"python reproduce.py {shlex.join(sys.argv[1:])}"
+        command = typed_command()
         report = Report(self.runs.folder, command, self._facts())
         results = Results(self.runs, self.chains)
         return [report.write(table, table.findings(results)) for table in self.tables]

@@ -1,4 +1,8 @@
-"""Which connections to keep: correlations (eqs. 1, 2) and the masks sampled from them."""
+"""Which connections to keep: correlations (eqs. 1, 2) and the masks sampled from them.
+
+The fraction of a layer's weights that is kept is its `density` everywhere: the paper's S, which it calls
+the degree of sparsity.
+"""
 
 from sparseface_tf.sparsify.comoments import CorrelationStatistics
 from sparseface_tf.sparsify.correlations import layer_correlations, mean_abs_correlation, network_correlations

@@ -1,9 +1,38 @@
-"""How many weights each neuron keeps."""
+"""How many weights a layer keeps, and each of its neurons."""
+
+from __future__ import annotations
+
+import numbers
+from fractions import Fraction
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
-def even_budgets(total, capacities, rng):
+def number_kept(density: float | Fraction, size: int, block: int = 1) -> int:
+    """round(density * size / block), the number of weights (or blocks) that are kept.
+
+    Raises:
+        ValueError: if the density is not in (0, 1] or the block is not a positive integer.
+    """
+    if not 0 < density <= 1:
+        raise ValueError(f"the density, the fraction kept, must lie in (0, 1], got {density}")
+    if not isinstance(block, numbers.Integral) or block < 1:
+        raise ValueError(f"block must be a positive integer, got {block!r}")
+    return round(density * size / block)
+
+
+def check_divides(block, shape):
+    """Raises ValueError if a block does not divide the inputs, the last axis but one."""
+    if shape[-2] % block:
+        raise ValueError(
+            f"block={block} does not divide the input axis of {shape[-2]} (shape {shape})"
+        )
+
+
+def even_budgets(
+    total: int, capacities: ArrayLike, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Divides a total as evenly as the capacities allow.
 
     Args:
@@ -34,5 +63,5 @@ def check_enough(available, kept, block=1):
     if available < kept:
         what = "weights" if block == 1 else f"whole runs of {block} weights"
         raise ValueError(
-            f"{kept} {what} are to be kept and the layer's mask has {available}: choose a smaller S."
+            f"{kept} {what} are to be kept and the layer's mask has {available}: choose a smaller density."
         )

@@ -1,7 +1,14 @@
 """Means, variances and co-moments of a layer's inputs and outputs, gathered in a stream."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike, NDArray
+
+from sparseface_tf.sparsify.geometry import LayerGeometry
 
 # One float32, the type of activations, co-moments and correlations.
 _BYTES = 4
@@ -23,7 +30,13 @@ class CorrelationStatistics:
             co-moments and more memory on activations.
     """
 
-    def __init__(self, geometry, rows=None, columns=None, chunk=256):
+    def __init__(
+        self,
+        geometry: LayerGeometry,
+        rows: tuple[int, int] | None = None,
+        columns: tuple[int, int] | None = None,
+        chunk: int = 256,
+    ):
         self.geometry = geometry
         self.rows = rows or (0, geometry.outputs[0])
         self.columns = columns or (0, geometry.outputs[1])
@@ -39,13 +52,15 @@ class CorrelationStatistics:
         self._mean = [np.zeros(shape) for shape in shapes]
         self._square = [np.zeros(shape) for shape in shapes]
         # For every row of outputs, and every place in the window, (columns, channels, filters).
-        self._products = [None] * height
+        self._products: list[Any] = [None] * height
         # Zeros stay where the inputs are padding.
         self._buffer = [np.zeros((chunk, *shape), np.float32) for shape in shapes]
         self._buffered = 0
 
     @staticmethod
-    def memory(geometry, rows, columns, chunk):
+    def memory(
+        geometry: LayerGeometry, rows: tuple[int, int], columns: tuple[int, int], chunk: int
+    ) -> tuple[int, int]:
         """Returns (resident, transient) bytes that such statistics take.
 
         Resident are the co-moments and the activations waiting for their product, transient is
@@ -66,7 +81,7 @@ class CorrelationStatistics:
         transient = max(chunk * centring, chunk * place + 2 * products)
         return _BYTES * resident, _BYTES * transient
 
-    def update(self, inputs, outputs):
+    def update(self, inputs: ArrayLike, outputs: ArrayLike) -> None:
         """Adds a batch of images.
 
         Args:
@@ -87,7 +102,7 @@ class CorrelationStatistics:
             if self._buffered == chunk:
                 self._flush()
 
-    def merge(self, other):
+    def merge(self, other: CorrelationStatistics) -> CorrelationStatistics:
         """Adds the images of another `CorrelationStatistics` of the same layer and tile, exactly.
 
         Raises:
@@ -105,7 +120,7 @@ class CorrelationStatistics:
                 self._products[row] = [ops.add(*both) for both in zip(self._products[row], products)]
         return self
 
-    def result(self):
+    def result(self) -> NDArray[np.float32]:
         """Returns the correlations, float32, of the kernel's shape.
 
         Dense and locally connected layers: r of eq. 1 at the positions of the tile, 0 elsewhere.
@@ -117,7 +132,7 @@ class CorrelationStatistics:
         """
         return self.add_to(np.zeros(self.geometry.kernel_shape, np.float32))
 
-    def add_to(self, total):
+    def add_to(self, total: NDArray[np.float32]) -> NDArray[np.float32]:
         """Adds `result()` to an array without a second one of its size; returns the array."""
         self._flush()
         if self.count < 2:

@@ -1,7 +1,14 @@
 """Correlations between the neurons that a layer connects (Sec. 4.1, eqs. 1 and 2)."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
+import tqdm
+from numpy.typing import ArrayLike, NDArray
 
 from sparseface_tf.sparsify.comoments import CorrelationStatistics
 from sparseface_tf.sparsify.geometry import layer_geometry
@@ -19,7 +26,9 @@ _ACTIVATIONS = (
 )
 
 
-def layer_correlations(model, layer_name, images, **options):
+def layer_correlations(
+    model: keras.Model, layer_name: str, images: NDArray[Any] | Iterable[Any], **options: Any
+) -> NDArray[np.float32]:
     """Correlations between the neurons that one layer connects.
 
     For dense and locally connected layers the signed Pearson coefficient r_ik of output neuron
@@ -51,8 +60,14 @@ def layer_correlations(model, layer_name, images, **options):
 
 
 def network_correlations(
-    model, layer_names, images, *, batch_size=64, memory_limit=2 * 2**30, progress=False
-):
+    model: keras.Model,
+    layer_names: Sequence[str],
+    images: NDArray[Any] | Iterable[Any],
+    *,
+    batch_size: int = 64,
+    memory_limit: int = 2 * 2**30,
+    progress: bool = False,
+) -> dict[str, NDArray[np.float32]]:
     """Correlations of several layers, in one pass over the images where memory allows.
 
     Args:
@@ -106,7 +121,9 @@ def network_correlations(
     return totals
 
 
-def mean_abs_correlation(correlations, mask=None, *, positions=1):
+def mean_abs_correlation(
+    correlations: ArrayLike, mask: ArrayLike | None = None, *, positions: int = 1
+) -> float:
     """Mean |r| on the kept connections, as in the last columns of Table 5.
 
     Args:
@@ -160,9 +177,7 @@ def forward(model, taps, images, batch_size, label):
         submodel.jit_compile = False
     batches = _batches(images, batch_size)
     if label:
-        from tqdm import tqdm
-
-        batches = tqdm(batches, desc=label, unit="batch")
+        batches = tqdm.tqdm(batches, desc=label, unit="batch")
     for batch in batches:
         yield submodel.predict_on_batch(batch)
 

@@ -1,16 +1,19 @@
 """Which outputs of a layer see which inputs: kind, windows, strides, padding."""
 
+from __future__ import annotations
+
 import dataclasses
-import math
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from sparseface_tf.layers import MaskedLocallyConnected2D
+from sparseface_tf.layers import MaskedLocallyConnected2D, same_padding
 
 
-def layer_kind(layer):
+def layer_kind(layer: keras.layers.Layer) -> str:
     """Returns "dense", "local" or "conv" for a layer with one weight a connection or a shared one.
 
     Args:
@@ -49,35 +52,35 @@ class LayerGeometry:
     """
 
     kind: str
-    kernel_shape: tuple
-    inputs: tuple
-    outputs: tuple
-    window: tuple = (1, 1)
-    strides: tuple = (1, 1)
-    dilation: tuple = (1, 1)
-    pad: tuple = (0, 0)
+    kernel_shape: tuple[int, ...]
+    inputs: tuple[int, int, int]
+    outputs: tuple[int, int, int]
+    window: tuple[int, int] = (1, 1)
+    strides: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (0, 0)
 
     @property
-    def fan_in(self):
+    def fan_in(self) -> int:
         """K, the number of inputs of one output neuron."""
         return self.window[0] * self.window[1] * self.inputs[2]
 
     @property
-    def filters(self):
+    def filters(self) -> int:
         """Number of output neurons at one position."""
         return self.outputs[2]
 
     @property
-    def positions(self):
+    def positions(self) -> int:
         """M, the number of positions of the window."""
         return self.outputs[0] * self.outputs[1]
 
-    def span(self, axis, start, stop):
+    def span(self, axis: int, start: int, stop: int) -> tuple[int, int]:
         """The inputs [first, last) on `axis` that outputs start..stop-1 see, in padded indices."""
         reach = (self.window[axis] - 1) * self.dilation[axis] + 1
         return start * self.strides[axis], (stop - 1) * self.strides[axis] + reach
 
-    def views(self, inputs):
+    def views(self, inputs: Any) -> Iterator[Any]:
         """What all outputs see at each place in the window, in the kernel's order.
 
         Args:
@@ -95,18 +98,18 @@ class LayerGeometry:
 
     def _padded(self, inputs):
         """Adds the zeros that the window sees around the map."""
-        width = []
+        zeros = []
         for axis in range(2):
             before = self.pad[axis]
             _, end = self.span(axis, 0, self.outputs[axis])
-            width.append((before, max(end - before - self.inputs[axis], 0)))
-        if not np.any(width):
+            zeros.append((before, max(end - before - self.inputs[axis], 0)))
+        if not np.any(zeros):
             return inputs
-        width = [(0, 0)] * (len(inputs.shape) - 3) + width + [(0, 0)]
-        return np.pad(inputs, width) if isinstance(inputs, np.ndarray) else ops.pad(inputs, width)
+        zeros = [(0, 0)] * (len(inputs.shape) - 3) + zeros + [(0, 0)]
+        return np.pad(inputs, zeros) if isinstance(inputs, np.ndarray) else ops.pad(inputs, zeros)
 
 
-def layer_geometry(layer):
+def layer_geometry(layer: keras.layers.Layer) -> LayerGeometry:
     """Returns the `LayerGeometry` of a built layer of a functional model.
 
     Raises:
@@ -127,25 +130,17 @@ def layer_geometry(layer):
         raise ValueError(f"layer '{layer.name}': grouped convolutions are not supported")
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise ValueError(f"layer '{layer.name}': only channels_last maps are supported")
-    window, strides = _pair(layer.kernel_size), _pair(layer.strides)
-    dilation = _pair(getattr(layer, "dilation_rate", 1))
+    # Both kinds of layer have made pairs of what they were given.
+    window, strides = layer.kernel_size, layer.strides
+    dilation = getattr(layer, "dilation_rate", (1, 1))
     pad = (0, 0)
     if layer.padding == "same":
-        pad = tuple(_same_padding(*sizes) for sizes in zip(in_shape, window, strides, dilation))
+        rows, columns = zip(in_shape, window, strides, dilation)
+        pad = same_padding(*rows)[0], same_padding(*columns)[0]
     return LayerGeometry(kind, kernel_shape, in_shape, out_shape, window, strides, dilation, pad)
 
 
-def output_positions(layer):
+def output_positions(layer: keras.layers.Layer) -> int:
     """Number of connections that share one weight: M of eq. 2 for a convolution, 1 otherwise."""
     geometry = layer_geometry(layer)
     return geometry.positions if geometry.kind == "conv" else 1
-
-
-def _pair(value):
-    return (value, value) if isinstance(value, int) else tuple(int(n) for n in value)
-
-
-def _same_padding(size, window, stride, dilation):
-    """Zeros before the first input; of an odd total the larger part comes after the last."""
-    reach = (window - 1) * dilation + 1
-    return max((math.ceil(size / stride) - 1) * stride + reach - size, 0) // 2

@@ -1,13 +1,26 @@
 """How alike the inputs are that a neuron keeps (Table 6)."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sparseface_tf.sparsify.correlations import forward, neuron_activations
 from sparseface_tf.sparsify.geometry import layer_geometry
 
 
-def kept_input_correlation(model, layer_name, images, mask=None, *, batch_size=64):
+def kept_input_correlation(
+    model: keras.Model,
+    layer_name: str,
+    images: NDArray[Any] | Iterable[Any],
+    mask: ArrayLike | None = None,
+    *,
+    batch_size: int = 64,
+) -> float | None:
     """Mean correlation over all pairs of inputs that a common neuron keeps (Sec. 5.2, Table 6).
 
     The signed Pearson coefficient over the images of every two inputs of a neuron, averaged over
@@ -46,15 +59,7 @@ def kept_input_correlation(model, layer_name, images, mask=None, *, batch_size=6
             batch = np.asarray(activations[layer_name][0], np.float32)
             yield batch.reshape(-1, *geometry.inputs)
 
-    count, mean, square = 0, 0.0, 0.0
-    for batch in inputs():
-        batch_mean = batch.mean(axis=0, dtype=np.float64)
-        difference, total = batch_mean - mean, count + len(batch)
-        # Chan, Golub and LeVeque, as in comoments.py.
-        square = square + np.square(batch - batch_mean).sum(axis=0)
-        square = square + difference**2 * (count * len(batch) / total)
-        mean = mean + difference * (len(batch) / total)
-        count = total
+    count, mean, square = _moments(inputs())
     if count < 2:
         raise ValueError(f"correlations need two images or more, got {count}")
     live = square > count * (np.finfo(np.float32).eps * mean) ** 2
@@ -64,13 +69,24 @@ def kept_input_correlation(model, layer_name, images, mask=None, *, batch_size=6
     for batch in inputs():
         standard = ((batch - mean) * scale).astype(np.float32)
         sums = sums + np.square(_sums(geometry, standard, mask).astype(np.float64)).sum(axis=0)
-    seen = geometry.views(live[None].astype(np.float32))
-    kept = sum(
-        np.einsum("pc,pcf->pf", np.reshape(view, (height * width, -1)), part)
-        for view, part in zip(seen, mask)
-    )
+    # How many of a neuron's inputs are kept and vary.
+    kept = _sums(geometry, live[None].astype(np.float32), mask)[0].astype(np.float64)
     pairs = (kept * (kept - 1)).sum()
     return float((sums / count - kept).sum() / pairs) if pairs else None
+
+
+def _moments(batches):
+    """Number of images, and of each input the mean and the sum of squares about it, float64."""
+    count, mean, square = 0, 0.0, 0.0
+    for batch in batches:
+        batch_mean = batch.mean(axis=0, dtype=np.float64)
+        difference, total = batch_mean - mean, count + len(batch)
+        # Chan, Golub and LeVeque, as in comoments.py.
+        square = square + np.square(batch - batch_mean).sum(axis=0)
+        square = square + difference**2 * (count * len(batch) / total)
+        mean = mean + difference * (len(batch) / total)
+        count = total
+    return count, mean, square
 
 
 def _sums(geometry, inputs, mask):

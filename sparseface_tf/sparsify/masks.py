@@ -1,11 +1,20 @@
 """Sampling the connections to keep (Sec. 4.1): the dropping matrix D of Table 2."""
 
+from __future__ import annotations
+
 import math
-import numbers
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from sparseface_tf.sparsify.budgets import check_enough, even_budgets
+from sparseface_tf.sparsify.budgets import (
+    check_divides,
+    check_enough,
+    even_budgets,
+    number_kept,
+)
 
 # Weights that are ranked together: bounds the work space.
 _GROUP = 2**21
@@ -13,16 +22,25 @@ _GROUP = 2**21
 _BITS = 24
 
 
-def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0, allowed=None):
+def sample_mask(
+    correlations: ArrayLike,
+    density: float | Fraction,
+    *,
+    layer_kind: str,
+    lam: float = 0.75,
+    block: int = 1,
+    seed: int = 0,
+    allowed: ArrayLike | None = None,
+) -> NDArray[np.bool_]:
     """Samples the weights to keep, more of those between strongly correlated neurons.
 
     For every output neuron on its own (Sec. 4.1): the positive and, apart, the negative
-    coefficients are ranked by |r|; of the S * K+ (S * K-) to keep a share lam is drawn at random
-    without replacement from the upper half and the rest from the lower half. Convolutions: the
-    same by the value of eq. 2, without a split by sign.
+    coefficients are ranked by |r|; of the density * K+ (density * K-) to keep a share lam is drawn
+    at random without replacement from the upper half and the rest from the lower half.
+    Convolutions: the same by the value of eq. 2, without a split by sign.
 
-    What the paper leaves open: exactly round(S * |W|) weights are kept. A neuron gets
-    floor(S * K) of them or one more, the neurons that get one more being drawn at random, and
+    What the paper leaves open: exactly round(density * |W|) weights are kept. A neuron gets
+    floor(density * K) of them or one more, the neurons that get one more being drawn at random, and
     rounds its shares of signs and halves at random too, so that each share is met exactly in
     expectation. A share larger than its half spills over into the other half. Dead connections
     (correlation 0 or NaN) belong to neither sign and are drawn only where the live ones do not
@@ -35,13 +53,13 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
             "local": (P, K, filters), (out_height, out_width, K, filters), (P, kernel_height,
             kernel_width, inputs, filters) or (out_height, out_width, kernel_height,
             kernel_width, inputs, filters): a neuron is a position and a filter.
-        sparsity: S, the fraction kept, in (0, 1]; a float or a `fractions.Fraction`.
+        density: the fraction kept, in (0, 1]; a float or a `fractions.Fraction`.
         layer_kind: "dense", "local" or "conv".
         lam: lambda, the share of the upper half, in [0, 1]; 0.5 is the paper's "random", 1 its
             "highest only".
         block: keeps whole runs of that many weights along the input axis, the last but one. A
             block is ranked by the mean of its |r|, its sign is that of the sum of its r. The
-            number of weights kept is block * round(S * |W| / block).
+            number of weights kept is block * round(density * |W| / block).
         seed: integer seed; the same seed gives the same mask.
         allowed: boolean array of the same shape, the weights that may be kept (of a block, all
             must), such as those that an earlier mask has left; None for all. K is then the
@@ -51,8 +69,8 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
         Boolean array of the same shape, true where a weight is kept.
 
     Raises:
-        ValueError: for S, lam, block or a shape outside of the above, or if fewer weights are
-            allowed than are to be kept.
+        ValueError: for a density, lam, block or shape outside of the above, or if fewer weights
+            are allowed than are to be kept.
 
     Example:
 
@@ -61,22 +79,15 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
     """
     correlations = np.asarray(correlations)
     positions, fan_in = _neurons(correlations.shape, layer_kind)
-    if not 0 < sparsity <= 1:
-        raise ValueError(f"the fraction kept S must lie in (0, 1], got {sparsity}")
     if not 0 <= lam <= 1:
         raise ValueError(f"lam must lie in [0, 1], got {lam}")
-    if not isinstance(block, numbers.Integral) or block < 1:
-        raise ValueError(f"block must be a positive integer, got {block!r}")
-    if correlations.shape[-2] % block:
-        raise ValueError(
-            f"block={block} does not divide the input axis of {correlations.shape[-2]} "
-            f"(shape {correlations.shape})"
-        )
+    kept = number_kept(density, correlations.size, block)
+    check_divides(block, correlations.shape)
     filters, fan_in = correlations.shape[-1], fan_in // block
     rng = np.random.default_rng(seed)
-    kept = round(sparsity * correlations.size / block)
     scores = correlations.reshape(positions, fan_in * block, filters)
-    capacities, excluded = np.full((positions, filters), fan_in), None
+    excluded: Any = None
+    capacities = np.full((positions, filters), fan_in)
     if allowed is not None:
         runs = np.reshape(allowed, (positions, fan_in, block, filters)).astype(bool)
         excluded = ~runs.all(axis=2)
@@ -84,27 +95,48 @@ def sample_mask(correlations, sparsity, *, layer_kind, lam=0.75, block=1, seed=0
         check_enough(capacities.sum(), kept, block)
     budgets = even_budgets(kept, capacities, rng)
     mask = np.empty((positions, fan_in, filters), bool)
-    # Whole positions at once, or part of the filters of one where that is already much.
-    filter_step = max(1, min(filters, _GROUP // (fan_in * block)))
-    position_step = max(1, _GROUP // (fan_in * block * filters))
+    for at in _groups(positions, fan_in * block, filters):
+        mask[at] = _sample_group(
+            _block_scores(scores[at], block),
+            budgets[at[0], at[2]],
+            lam,
+            layer_kind != "conv",
+            rng,
+            None if excluded is None else excluded[at],
+        )
+    return np.repeat(mask, block, axis=1).reshape(correlations.shape)
+
+
+def _groups(positions, fan_in, filters):
+    """Parts (positions, inputs, filters) that are ranked together, as slices.
+
+    Whole positions at once, or part of the filters of one where that is already much.
+    """
+    filter_step = max(1, min(filters, _GROUP // fan_in))
+    position_step = max(1, _GROUP // (fan_in * filters))
     for p in range(0, positions, position_step):
         for f in range(0, filters, filter_step):
-            at = slice(p, p + position_step), slice(None), slice(f, f + filter_step)
-            ranked, barred = _block_scores(scores[at], block), None
-            if excluded is not None:
-                barred = excluded[at].transpose(0, 2, 1).reshape(-1, fan_in)
-                ranked = np.where(excluded[at], 0, ranked)
-            ranked = ranked.transpose(0, 2, 1)
-            chosen = _sample(
-                ranked.reshape(-1, fan_in),
-                budgets[at[0], at[2]].reshape(-1),
-                lam,
-                layer_kind != "conv",
-                rng,
-                barred,
-            )
-            mask[at] = chosen.reshape(ranked.shape).transpose(0, 2, 1)
-    return np.repeat(mask, block, axis=1).reshape(correlations.shape)
+            yield slice(p, p + position_step), slice(None), slice(f, f + filter_step)
+
+
+def _sample_group(scores, budgets, lam, signed, rng, excluded):
+    """Samples the mask of some neurons, boolean (positions, K, filters).
+
+    Args:
+        scores: float array (positions, K, filters).
+        budgets: integer array (positions, filters), what each neuron keeps.
+        lam, signed, rng: see `_sample`.
+        excluded: boolean array like the scores, what must not be kept; or None.
+    """
+    barred = None
+    if excluded is not None:
+        barred = excluded.transpose(0, 2, 1).reshape(-1, scores.shape[1])
+        scores = np.where(excluded, 0, scores)
+    rows = scores.transpose(0, 2, 1)
+    chosen = _sample(
+        rows.reshape(-1, scores.shape[1]), budgets.reshape(-1), lam, signed, rng, barred
+    )
+    return chosen.reshape(rows.shape).transpose(0, 2, 1)
 
 
 def _neurons(shape, kind):
@@ -185,7 +217,7 @@ def _shares(sizes, budgets, lam):
     one = 1 << _BITS
     up, down = sizes[:, 0] + sizes[:, 1], sizes[:, 3] + sizes[:, 4]
     live = np.minimum(budgets, up + down)
-    # S * K+ and S * K-, and what the dead would have had on top.
+    # density * K+ and density * K-, and what the dead would have had on top.
     positive = live * one * up // np.maximum(up + down, 1)
 
     def halves(share, upper, lower):

@@ -1,16 +1,23 @@
 """Masks at one bit a weight, in memory and in a file."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pipelines.files import write_atomically
 
 
-def pack_mask(mask):
+def pack_mask(mask: ArrayLike) -> NDArray[np.uint8]:
     """Packs a boolean array of any shape into a uint8 vector of ceil(size / 8) bytes."""
     return np.packbits(np.asarray(mask, bool).reshape(-1))
 
 
-def unpack_mask(packed, shape):
+def unpack_mask(packed: ArrayLike, shape: Sequence[int]) -> NDArray[np.bool_]:
     """The boolean array of the given shape that `pack_mask` packed.
 
     Raises:
@@ -24,14 +31,14 @@ def unpack_mask(packed, shape):
     return np.unpackbits(packed, count=size).astype(bool).reshape(shape)
 
 
-def save_masks(path, masks):
+def save_masks(path: str | os.PathLike[str], masks: Mapping[str, ArrayLike]) -> None:
     """Writes masks to an .npz file, atomically.
 
     Args:
         path: path of the file.
         masks: dict of names to boolean arrays.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, mask in masks.items():
         arrays[f"bits/{name}"] = pack_mask(mask)
         arrays[f"shape/{name}"] = np.asarray(np.shape(mask), np.int64)
@@ -39,7 +46,7 @@ def save_masks(path, masks):
     write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
 
 
-def load_masks(path):
+def load_masks(path: str | os.PathLike[str]) -> dict[str, NDArray[np.bool_]]:
     """Reads what `save_masks` wrote.
 
     Returns:

@@ -14,6 +14,11 @@ mini-batch, of this loss as of the softmax; the publication takes the sum of bot
 between them is the same.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -37,13 +42,13 @@ class ClassCentres(keras.layers.Layer):
 
     any_width = True  # for sparseface_tf.channels: takes features of any length
 
-    def __init__(self, identities, rate=0.5, **kwargs):
+    def __init__(self, identities: int, rate: float = 0.5, **kwargs: Any):
         super().__init__(**{"dtype": "float32", **kwargs})
         if not 0 <= rate <= 1:
             raise ValueError(f"The rate of the centres must be in [0, 1], got {rate}.")
         self.identities, self.rate = identities, rate
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         self.centres = self.add_weight(
             name="centres",
             shape=(self.identities, input_shape[-1]),
@@ -51,14 +56,14 @@ class ClassCentres(keras.layers.Layer):
             trainable=False,
         )
 
-    def call(self, features, training=False):
+    def call(self, features: Any, training: bool = False) -> Any:
         rate = ops.full_like(features[:, :1], self.rate if training else 0.0)
         return ops.concatenate([features, rate], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[Any, ...]:
         return (input_shape[0], input_shape[-1] + 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "identities": self.identities, "rate": self.rate}
 
 
@@ -73,11 +78,11 @@ class CentreLoss(keras.losses.Loss):
             a model that was compiled with this loss is loaded with compile=False.
     """
 
-    def __init__(self, layer, name="centre_loss", **kwargs):
+    def __init__(self, layer: ClassCentres, name: str = "centre_loss", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.layer = layer
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         identities = ops.cast(ops.reshape(y_true, (-1,)), "int32")
         features, rate = y_pred[:, :-1], ops.stop_gradient(y_pred[0, -1])
         centres = ops.convert_to_tensor(self.layer.centres)

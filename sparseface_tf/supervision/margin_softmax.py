@@ -23,7 +23,11 @@ the probability P, (C - 1) / C * log((C - 1) P / (1 - P)) (CosFace), is 12.7 for
 and P = 0.999, and 16.3 for 12,000: 16 is the default here.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -54,12 +58,12 @@ class CosineClassifier(keras.layers.Layer):
     Output shape: (batch, identities), -1 … 1; 0 for a feature that is zero.
     """
 
-    def __init__(self, identities, kernel_initializer=None, **kwargs):
+    def __init__(self, identities: int, kernel_initializer: Any = None, **kwargs: Any):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.identities = identities
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Any]) -> None:
         features = input_shape[-1]
         self.kernel = self.add_weight(
             name="kernel",
@@ -68,13 +72,13 @@ class CosineClassifier(keras.layers.Layer):
             initializer=self.kernel_initializer or keras.initializers.Constant(features**-0.5),
         )
 
-    def call(self, features):
+    def call(self, features: Any) -> Any:
         return ops.matmul(_unit(features, axis=-1), _unit(self.kernel, axis=0))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[Any, ...]:
         return (input_shape[0], self.identities)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "identities": self.identities,
@@ -96,13 +100,13 @@ class _MarginSoftmax(keras.losses.Loss):
     The result of `call` has one value an image, (batch,).
     """
 
-    def __init__(self, margin, scale, **kwargs):
+    def __init__(self, margin: float, scale: float, **kwargs: Any):
         super().__init__(**kwargs)
         if not scale > 0:
             raise ValueError(f"The scale of a margin softmax must be above 0, got {scale}.")
         self.margin, self.scale = margin, scale
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         cosines = ops.cast(y_pred, "float32")
         identities = ops.cast(ops.reshape(y_true, (-1, 1)), "int32")
         right = ops.equal(identities, ops.arange(cosines.shape[-1], dtype="int32"))
@@ -111,7 +115,7 @@ class _MarginSoftmax(keras.losses.Loss):
         logits = self.scale * ops.where(right, self.with_margin(own), cosines)
         return ops.sparse_categorical_crossentropy(identities[:, 0], logits, from_logits=True)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin, "scale": self.scale}
 
 
@@ -125,14 +129,19 @@ class ArcFace(_MarginSoftmax):
     Args:
         margin: m, in radians, in [0, pi / 2).
         scale: s, above 0.
+
+    Raises:
+        ValueError: for a margin or a scale outside of that.
     """
 
-    def __init__(self, margin=0.5, scale=16.0, name="arcface", **kwargs):
+    def __init__(
+        self, margin: float = 0.5, scale: float = 16.0, name: str = "arcface", **kwargs: Any
+    ):
         if not 0 <= margin < math.pi / 2:
             raise ValueError(f"ArcFace's margin must be in [0, pi/2) radians, got {margin}.")
         super().__init__(margin, scale, name=name, **kwargs)
 
-    def with_margin(self, cosine):
+    def with_margin(self, cosine: Any) -> Any:
         # The floor is reached where rounding has made the cosine 1 or more, and nowhere else; the
         # square root's slope would be infinite there.
         sine = ops.sqrt(ops.maximum((1 - cosine) * (1 + cosine), 1e-7))
@@ -148,12 +157,17 @@ class CosFace(_MarginSoftmax):
     Args:
         margin: m, in [0, 1].
         scale: s, above 0.
+
+    Raises:
+        ValueError: for a margin or a scale outside of that.
     """
 
-    def __init__(self, margin=0.35, scale=16.0, name="cosface", **kwargs):
+    def __init__(
+        self, margin: float = 0.35, scale: float = 16.0, name: str = "cosface", **kwargs: Any
+    ):
         if not 0 <= margin <= 1:
             raise ValueError(f"CosFace's margin must be in [0, 1], got {margin}.")
         super().__init__(margin, scale, name=name, **kwargs)
 
-    def with_margin(self, cosine):
+    def with_margin(self, cosine: Any) -> Any:
         return cosine - self.margin

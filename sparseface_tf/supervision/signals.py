@@ -1,25 +1,30 @@
 """Joint identification-verification supervision on f and on earlier stages (Sec. 3)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 from keras import layers
 
 from sparseface_tf.supervision.centre_loss import CentreLoss, ClassCentres
 from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace, CosineClassifier
-from sparseface_tf.supervision.output_names import level_of
+from sparseface_tf.supervision.output_names import name_and_width
 from sparseface_tf.supervision.verification import PairDistance, VerificationLoss
 
 IDENTIFICATION = ("softmax", "arcface", "cosface")
 
 
 def supervise(
-    network,
-    identities,
-    branches=("pool3", "pool4"),
-    dropout=0.5,
-    margin=1.0,
-    identification="softmax",
-    centre_rate=None,
-):
+    network: keras.Model,
+    identities: int,
+    branches: Sequence[str] = ("pool3", "pool4"),
+    dropout: float = 0.5,
+    margin: float = 1.0,
+    identification: str = "softmax",
+    centre_rate: float | None = None,
+) -> keras.Model:
     """The training model: `network` with the supervisory signals on f and on its branches.
 
     A branch is DeepID2+'s: a fully connected layer of as many features as f, with ReLU, on the
@@ -90,7 +95,9 @@ def _branch(network, name):
     return layers.Activation("linear", dtype="float32", name=f"{name}_feature")(x)
 
 
-def identification_loss(identification="softmax", margin=None, scale=None):
+def identification_loss(
+    identification: str = "softmax", margin: float | None = None, scale: float | None = None
+) -> keras.losses.Loss:
     """The identification signal.
 
     Args:
@@ -104,8 +111,8 @@ def identification_loss(identification="softmax", margin=None, scale=None):
     Raises:
         ValueError: for an unknown signal, or a margin or scale that makes no sense.
     """
-    settings = {"margin": margin, "scale": scale}
-    settings = {name: value for name, value in settings.items() if value is not None}
+    given = {"margin": margin, "scale": scale}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if identification == "softmax":
         if settings:
             raise ValueError("Margin and scale belong to arcface and cosface; softmax has none.")
@@ -118,8 +125,12 @@ def identification_loss(identification="softmax", margin=None, scale=None):
 
 
 def signals(
-    model, verification_weight=0.05, branch_weight=1.0, identification=None, centre_weight=0.0
-):
+    model: keras.Model,
+    verification_weight: float = 0.05,
+    branch_weight: float = 1.0,
+    identification: keras.losses.Loss | None = None,
+    centre_weight: float = 0.0,
+) -> dict[str, Any]:
     """Losses of a supervised model, as the arguments that `compile` takes.
 
     The total is the sum over f and the branches of identification + λ · verification, the
@@ -127,7 +138,7 @@ def signals(
     widths the totals of all widths are summed.
 
     Args:
-        model: what `supervise` returned, or `at_levels` made of it.
+        model: what `supervise` returned, or `at_widths` made of it.
         verification_weight: λ of the joint signal.
         branch_weight: weight of the branches against f.
         identification: what `identification_loss` returned for the signal that the model was
@@ -140,7 +151,7 @@ def signals(
     identification = identification or identification_loss()
     losses, weights = {}, {}
     for output in model.output_names:
-        name, _ = level_of(output)
+        name, _ = name_and_width(output)
         scale = 1.0 if name.startswith("f_") else branch_weight
         if name.endswith("_identity"):
             losses[output] = identification
@@ -155,7 +166,7 @@ def signals(
     return {"loss": losses, "loss_weights": weights, "metrics": {"f_identity": [accuracy]}}
 
 
-def targets(model):
+def targets(model: keras.Model) -> Callable[[Any, Any], tuple[Any, dict[str, Any]]]:
     """Function that turns a batch (images, identities) into what the model's `fit` takes."""
     names = list(model.output_names)
     return lambda images, identities: (images, {name: identities for name in names})

@@ -1,6 +1,11 @@
 """The verification signal of DeepID2 as a Keras loss; the identification signal is Keras' own
 SparseCategoricalCrossentropy."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -18,7 +23,7 @@ class VerificationLoss(keras.losses.Loss):
     The result of `call` has one value a pair, (pairs,).
     """
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         identities = ops.reshape(y_true, (-1, 2))
         same = ops.equal(identities[:, 0], identities[:, 1])
         distance, margin = y_pred[:, 0], y_pred[:, 1]
@@ -38,17 +43,20 @@ class PairDistance(keras.layers.Layer):
 
     Input shape: (2 * pairs, features); rows 2i and 2i + 1 are a pair.
     Output shape: (pairs, 2): Euclidean distance and margin.
+
+    Raises:
+        ValueError: for a negative margin.
     """
 
     any_width = True  # for sparseface_tf.channels: takes features of any length
 
-    def __init__(self, margin=1.0, **kwargs):
+    def __init__(self, margin: float = 1.0, **kwargs: Any):
         super().__init__(**{"dtype": "float32", **kwargs})
         if margin < 0:
             raise ValueError(f"The margin of the verification signal must be >= 0, got {margin}.")
         self.initial_margin = margin
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Any]) -> None:
         self.margin = self.add_weight(
             name="margin",
             shape=(),
@@ -56,16 +64,16 @@ class PairDistance(keras.layers.Layer):
             trainable=False,
         )
 
-    def call(self, features):
+    def call(self, features: Any) -> Any:
         pairs = ops.reshape(features, (-1, 2, features.shape[-1]))
         squared = ops.sum(ops.square(pairs[:, 0] - pairs[:, 1]), axis=-1)
         # The square root has no gradient at 0, where both features are equal (two dead ones).
         distance = ops.sqrt(ops.maximum(squared, 1e-12))
         return ops.stack([distance, ops.broadcast_to(self.margin, ops.shape(distance))], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[Any, ...]:
         pairs = None if input_shape[0] is None else input_shape[0] // 2
         return (pairs, 2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.initial_margin}

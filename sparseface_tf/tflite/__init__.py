@@ -1,1 +1,9 @@
-"""TFLite files as they are: the flatbuffer, how it stores sparse weights, and what is in one."""
+"""TFLite files as the flatbuffers that they are, and the sparse formats that LiteRT computes with.
+
+`flatbuffer.File` and `inspection` need LiteRT's schema (the package ai-edge-litert, an extra), so they
+are not imported here; what is here needs NumPy and SciPy alone.
+"""
+
+from sparseface_tf.tflite.encoding import BLOCK, Encoded, count_blocks, decode, encode
+
+__all__ = ["BLOCK", "Encoded", "count_blocks", "decode", "encode"]

@@ -5,10 +5,15 @@ with its place in the row (CSR), or every block of four in a row that are not al
 block's place (1 x 4). A file says so in its SparsityParameters.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 BLOCK = 4  # of float32; the only one that LiteRT has a kernel for
 
@@ -25,19 +30,19 @@ class Encoded:
         values: array (blocks * block,).
     """
 
-    shape: tuple
+    shape: tuple[int, ...]
     block: int
     segments: np.ndarray
     indices: np.ndarray
     values: np.ndarray
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Bytes of values and index arrays."""
         return self.segments.nbytes + self.indices.nbytes + self.values.nbytes
 
 
-def encode(matrix, block=1, shape=None):
+def encode(matrix: Any, block: int = 1, shape: Sequence[int] | None = None) -> Encoded:
     """Encodes a matrix whose zeros are not to be stored.
 
     Args:
@@ -74,7 +79,7 @@ def encode(matrix, block=1, shape=None):
     )
 
 
-def decode(encoded):
+def decode(encoded: Encoded) -> NDArray[Any]:
     """The dense tensor of an `Encoded`, the inverse of `encode`."""
     columns, block = encoded.shape[-1], encoded.block
     rows = int(np.prod(encoded.shape[:-1]))
@@ -86,7 +91,7 @@ def decode(encoded):
     return dense.reshape(encoded.shape)
 
 
-def count_blocks(matrix, block):
+def count_blocks(matrix: Any, block: int) -> int:
     """Blocks of a sparse matrix (rows, columns) that are not all zero; also of a ragged last one."""
     matrix = scipy.sparse.coo_array(matrix)
     rows, columns = (places[matrix.data != 0] for places in matrix.coords)

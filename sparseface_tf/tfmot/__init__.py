@@ -1,7 +1,7 @@
 """Masks of tensorflow-model-optimization for models of Keras 3; `masks` explains them."""
 
+from sparseface_tf.tfmot.child import check_installed
 from sparseface_tf.tfmot.masks import (
-    check_installed,
     magnitude_mask,
     magnitude_masks,
     two_by_four_mask,

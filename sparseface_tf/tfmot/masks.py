@@ -8,18 +8,12 @@ is brought back in the shape of the kernel:
 * `magnitude_mask` and `magnitude_masks`: `ConstantSparsity`, the weights of greatest magnitude;
 * `two_by_four_mask` and `two_by_four_masks`: `sparsity_m_by_n=(2, 4)`, two of every four.
 
-Any built model will do, with the layers of `sparseface_tf.layers` or with Keras' own. The twins:
-
-| layer                                              | twin                                    |
-|----------------------------------------------------|-----------------------------------------|
-| Dense, MaskedDense (inputs, units)                 | Dense                                   |
-| Conv2D, MaskedConv2D (kh, kw, inputs, filters)     | Conv2D                                  |
-| MaskedLocallyConnected2D (oh, ow, kh, kw, inputs,  | Dense (kh * kw * inputs, oh * ow *      |
-| filters)                                           | filters), the positions side by side    |
+Any built model will do, with the layers of `sparseface_tf.layers` or with Keras' own; twins.py has
+the twin of each.
 
 **Which share is meant.** What tfmot calls sparsity is the share of the weights that become ZERO.
-Here, as in the paper and in the whole of sparseface_tf, S is the share that is KEPT. To tell them
-apart these functions call it `kept`: `ConstantSparsity(0.9, …)` is `kept=0.1`.
+`density`, here as in the whole of sparseface_tf, is the share that is KEPT: `ConstantSparsity(0.9, …)`
+is `density=0.1`.
 
 Importing tfmot sets TF_USE_LEGACY_KERAS for the whole process, after which `tf.keras` is another
 Keras. Therefore it is imported in a child process only; the process that calls these functions
@@ -27,7 +21,7 @@ keeps its environment and its Keras, of whatever backend.
 
 Example, a model of Keras' own layers that is trained sparse from here on:
 
->>> masks = magnitude_masks(model, kept=0.1)
+>>> masks = magnitude_masks(model, density=0.1)
 >>> for name, mask in masks.items():
 ...     kernel = model.get_layer(name).kernel
 ...     kernel.assign(np.where(mask, kernel, 0))
@@ -40,31 +34,33 @@ the zeros, but has to be given its constraints again before it is trained on. Th
 `sparseface_tf.layers` have masks that are saved: `layer.assign_mask(masks[layer.name])`.
 """
 
-import collections
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-import tempfile
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from absl import logging
-from tqdm import tqdm
+from numpy.typing import NDArray
 
-from sparseface_tf.sparsify.geometry import layer_kind
-
-_INSTALL = "pip install 'sparseface_tf[tfmot]'"
+from sparseface_tf.tfmot.child import masks_by_tfmot
+from sparseface_tf.tfmot.twins import check_blocks, layers_of
 
 
 def magnitude_mask(
-    model, layer_name, *, kept, block_size=(1, 1), block_pooling="AVG", progress=True
-):
+    model: keras.Model | keras.layers.Layer,
+    layer_name: str,
+    *,
+    density: float,
+    block_size: Sequence[int] = (1, 1),
+    block_pooling: str = "AVG",
+    progress: bool = True,
+) -> NDArray[np.bool_]:
     """`magnitude_masks` of one layer: a boolean array of the kernel's shape."""
     return magnitude_masks(
         model,
-        kept=kept,
+        density=density,
         layer_names=[layer_name],
         block_size=block_size,
         block_pooling=block_pooling,
@@ -73,13 +69,19 @@ def magnitude_mask(
 
 
 def magnitude_masks(
-    model, *, kept, layer_names=None, block_size=(1, 1), block_pooling="AVG", progress=True
-):
+    model: keras.Model | keras.layers.Layer,
+    *,
+    density: float | Mapping[str, float],
+    layer_names: Sequence[str] | None = None,
+    block_size: Sequence[int] = (1, 1),
+    block_pooling: str = "AVG",
+    progress: bool = True,
+) -> dict[str, NDArray[np.bool_]]:
     """The masks of tfmot's `ConstantSparsity`: the weights of greatest |w| of each layer.
 
     A layer has one threshold, the k-th greatest |w| of the whole kernel, all positions of a
-    locally connected one included, with k = max(1, round(size * kept)) computed in float32, half
-    to even (`sample_mask` rounds in double precision). **All weights that equal the threshold
+    locally connected one included, with k = max(1, round(size * density)) computed in float32,
+    half to even (`sample_mask` rounds in double precision). **All weights that equal the threshold
     are kept**, so that there can be more than k: most of all in a layer that has been pruned
     before, where the threshold is 0, and with it the whole mask is true, as soon as k is more
     than the weights left. What is really kept is reported as below and is `mask.sum()`.
@@ -93,9 +95,9 @@ def magnitude_masks(
         model: a built Keras 3 model, or one built layer. Names are those of a model's own layers;
             ask a model that is a layer of it separately,
             `magnitude_masks(model.get_layer("backbone"), …)`.
-        kept: the share of the weights that is kept, in (0, 1], 1 - tfmot's sparsity: a number,
-            or a dict of one for each layer name.
-        layer_names: the layers; None for those that `kept` names if it is a dict, and otherwise
+        density: the share of the weights that is kept, in (0, 1], 1 - tfmot's sparsity: a
+            number, or a dict of one for each layer name.
+        layer_names: the layers; None for those that `density` names if it is a dict, and otherwise
             for all Dense, Conv2D and MaskedLocallyConnected2D layers.
         block_size: (height, width) of the blocks that are kept or dropped whole: along the
             inputs (of a locally connected layer: its window, flattened to kh * kw * inputs) and
@@ -116,34 +118,27 @@ def magnitude_masks(
 
     Example:
 
-    >>> magnitude_masks(baseline_network(), kept={"f": 1 / 256})["f"].sum()
+    >>> magnitude_masks(baseline_network(), density={"f": 1 / 256})["f"].sum()
     3072
     """
-    if layer_names is None and isinstance(kept, dict):
-        layer_names = list(kept)
+    if layer_names is None and isinstance(density, Mapping):
+        layer_names = list(density)
     if block_pooling not in ("AVG", "MAX"):
         raise ValueError(f"block_pooling must be 'AVG' or 'MAX', got {block_pooling!r}")
     block_size = tuple(int(n) for n in block_size)
     if len(block_size) != 2 or min(block_size) < 1:
         raise ValueError(f"block_size must be two positive integers, got {block_size}")
-    layers = _layers(model, layer_names)
-    twins = {}
+    layers = layers_of(model, layer_names)
+    twins: dict[str, dict[str, Any]] = {}
     for name, layer in layers.items():
-        share = kept.get(name) if isinstance(kept, dict) else kept
-        if share is None:
-            raise ValueError(f"kept has no share for layer '{name}'")
-        if not 0 < share <= 1:
-            raise ValueError(
-                f"kept, the share of the weights of layer '{name}' that stay (1 - tfmot's "
-                f"sparsity), must lie in (0, 1], got {share}"
-            )
-        _check_blocks(layer, block_size)
+        target = float(1 - _density_of(name, density))
+        check_blocks(layer, block_size)
         twins[name] = {
-            "target_sparsity": float(1 - share),
+            "target_sparsity": target,
             "block_size": block_size,
             "block_pooling_type": block_pooling,
         }
-    masks = _masks(layers, twins, progress)
+    masks = masks_by_tfmot(layers, twins, progress)
     for name, mask in masks.items():
         # Rounding is less than one block, but for the one that is always kept.
         block = int(np.prod(block_size))
@@ -156,12 +151,19 @@ def magnitude_masks(
     return masks
 
 
-def two_by_four_mask(model, layer_name, *, progress=True):
+def two_by_four_mask(
+    model: keras.Model | keras.layers.Layer, layer_name: str, *, progress: bool = True
+) -> NDArray[np.bool_]:
     """`two_by_four_masks` of one layer: a boolean array of the kernel's shape."""
     return two_by_four_masks(model, layer_names=[layer_name], progress=progress)[layer_name]
 
 
-def two_by_four_masks(model, *, layer_names=None, progress=True):
+def two_by_four_masks(
+    model: keras.Model | keras.layers.Layer,
+    *,
+    layer_names: Sequence[str] | None = None,
+    progress: bool = True,
+) -> dict[str, NDArray[np.bool_]]:
     """The masks of tfmot's `sparsity_m_by_n=(2, 4)`: the two greatest |w| of every four.
 
     The four stand in a row along the inputs of one unit or filter:
@@ -180,177 +182,19 @@ def two_by_four_masks(model, *, layer_names=None, progress=True):
 
     Returns, Raises: as in `magnitude_masks`.
     """
-    layers = _layers(model, layer_names)
-    return _masks(layers, {name: {"sparsity_m_by_n": (2, 4)} for name in layers}, progress)
+    layers = layers_of(model, layer_names)
+    return masks_by_tfmot(layers, {name: {"sparsity_m_by_n": (2, 4)} for name in layers}, progress)
 
 
-def check_installed():
-    """Raises ValueError, in one line, if there is no tfmot."""
-    # Looks for the package without importing it.
-    if importlib.util.find_spec("tensorflow_model_optimization") is None:
-        raise ValueError(f"tensorflow-model-optimization is not installed: {_INSTALL}")
-
-
-def _layers(model, names):
-    """The layers of these names, or all that have masks: dict of names to layers."""
-    own = model.layers if isinstance(model, keras.Model) else [model]
-    if names is None:
-        layers = [layer for layer in own if _has_mask(layer)]
-        if not layers:
-            raise ValueError(
-                f"model '{model.name}' has no Dense, Conv2D or MaskedLocallyConnected2D layer of "
-                "its own"
-            )
-    elif own == [model]:
-        layers = own
-    else:
-        layers = [model.get_layer(name) for name in dict.fromkeys(names)]
-    counts = collections.Counter(layer.name for layer in own)
-    for layer in layers:
-        layer_kind(layer)
-        if counts[layer.name] > 1:
-            raise ValueError(f"model '{model.name}' has several layers named '{layer.name}'")
-        if not layer.built:
-            raise ValueError(f"layer '{layer.name}' has no weights yet: build the model first")
-    return {layer.name: layer for layer in layers}
-
-
-def _has_mask(layer):
-    try:
-        return bool(layer_kind(layer))
-    except ValueError:
-        return False
-
-
-def _twin_shape(layer):
-    """The shape of the twin's kernel. See `_to_twin`."""
-    shape = tuple(int(n) for n in layer.kernel.shape)
-    if layer_kind(layer) != "local":
-        return shape
-    out_height, out_width, *window, inputs, filters = shape
-    return int(np.prod(window)) * inputs, out_height * out_width * filters
-
-
-def _to_twin(layer):
-    """The kernel as the twin's, float32."""
-    kernel = np.asarray(keras.ops.convert_to_numpy(layer.kernel), np.float32)
-    if not np.isfinite(kernel).all():
-        raise ValueError(f"layer '{layer.name}' has weights that are not finite")
-    if layer_kind(layer) == "local":
-        kernel = np.moveaxis(kernel, (0, 1), (-3, -2))
-    return np.ascontiguousarray(kernel.reshape(_twin_shape(layer)))
-
-
-def _from_twin(layer, mask):
-    """The twin's mask as the layer's, the inverse of `_to_twin`."""
-    shape = tuple(int(n) for n in layer.kernel.shape)
-    if layer_kind(layer) == "local":
-        mask = mask.reshape(*shape[2:5], *shape[:2], shape[5])
-        mask = np.moveaxis(mask, (-3, -2), (0, 1))
-    return np.ascontiguousarray(mask.reshape(shape))
-
-
-def _check_blocks(layer, block_size):
-    """Refuses the blocks for which tfmot fails, or means other weights than it drops.
-
-    Where blocks do not divide a kernel, tfmot pools it with padding on both sides, but expands
-    the mask from the first row on: the block that is judged is not the one that is dropped. Nor
-    does it take a kernel of one row or column of blocks.
-    """
-    if block_size == (1, 1):
-        return
-    kind = layer_kind(layer)
-    if kind == "conv":
+def _density_of(name, density):
+    """The density of one layer, checked."""
+    if isinstance(density, Mapping):
+        if name not in density:
+            raise ValueError(f"density has no value for layer '{name}'")
+        density = density[name]
+    if not 0 < density <= 1:
         raise ValueError(
-            f"layer '{layer.name}' is a convolution: tfmot has blocks for dense (and locally "
-            "connected) kernels only, so leave it out or leave out block_size"
+            f"density, the share of the weights of layer '{name}' that stay (1 - tfmot's "
+            f"sparsity), must lie in (0, 1], got {density}"
         )
-    shape = _twin_shape(layer)
-    # No block over the border of two positions.
-    sizes = shape[0], layer.kernel.shape[-1]
-    if any(size % block for size, block in zip(sizes, block_size)):
-        raise ValueError(
-            f"layer '{layer.name}': blocks of {block_size} do not divide its {sizes[0]} inputs "
-            f"and {sizes[1]} outputs"
-        )
-    if any(size == block for size, block in zip(shape, block_size)):
-        raise ValueError(
-            f"layer '{layer.name}': tfmot needs two blocks or more along either axis, and the "
-            f"kernel is {shape} with blocks of {block_size}"
-        )
-
-
-def _masks(layers, twins, progress):
-    """Runs tfmot in a child process.
-
-    Args:
-        layers: dict of names to layers.
-        twins: dict of the same names to the arguments of the twin's pruning.
-        progress: whether to show what is being done.
-
-    Returns:
-        dict of names to masks.
-    """
-    check_installed()
-    with tempfile.TemporaryDirectory(prefix="tfmot") as folder:
-        kernels = {str(i): _to_twin(layer) for i, layer in enumerate(layers.values())}
-        np.savez(os.path.join(folder, "kernels.npz"), **kernels)
-        del kernels
-        with open(os.path.join(folder, "twins.json"), "w", encoding="utf-8") as file:
-            json.dump([twins[name] for name in layers], file)
-        _run(folder, list(layers), progress)
-        with np.load(os.path.join(folder, "masks.npz"), allow_pickle=False) as masks:
-            return {
-                name: _from_twin(layer, masks[str(i)])
-                for i, (name, layer) in enumerate(layers.items())
-            }
-
-
-def _run(folder, names, progress):
-    """Runs the worker on a folder and follows its progress.
-
-    Raises:
-        ChildProcessError: with the last line of its error output, if it fails.
-    """
-    environment = {
-        **os.environ,
-        # Finds the modules that this process finds, wherever it is started.
-        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
-        "TF_USE_LEGACY_KERAS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        # The memory of an accelerator is the calling process'.
-        "CUDA_VISIBLE_DEVICES": "-1",
-    }
-    with (
-        open(os.path.join(folder, "errors.txt"), "w+", errors="replace") as errors,
-        tqdm(total=len(names), desc="tfmot", unit="layer", disable=not progress) as bar,
-        subprocess.Popen(
-            [sys.executable, "-m", "sparseface_tf.tfmot.worker", folder],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as child,
-    ):
-        try:
-            for name, line in zip(names, child.stdout):
-                kept, size = map(int, line.split())
-                if progress:
-                    bar.write(
-                        f"{name}: tfmot keeps {kept:,} of {size:,} weights ({kept / size:.4%})",
-                        file=sys.stderr,
-                    )
-                bar.update()
-            status = child.wait()
-        except BaseException:
-            child.kill()
-            raise
-        if status:
-            errors.seek(0)
-            lines = [line.strip() for line in errors if line.strip()]
-            raise ChildProcessError(
-                f"tensorflow-model-optimization ended with status {status}: "
-                f"{lines[-1] if lines else 'no message'} (it comes with {_INSTALL})"
-            )
+    return density

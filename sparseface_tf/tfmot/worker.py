@@ -1,6 +1,6 @@
-"""The child process of tfmot.py, in which tf_keras rules: kernels in, masks out.
+"""The child process of child.py, in which tf_keras rules: kernels in, masks out.
 
-    python -m sparseface_tf.tfmot_worker FOLDER
+    python worker.py FOLDER
 
 reads kernels.npz (arrays "0", "1", …: float32, 2-D of dense or 4-D of convolutional twins) and
 twins.json (a list of the arguments of `twin`, one for each kernel), prints a line "KEPT SIZE" for
@@ -26,8 +26,9 @@ def twin(shape, target_sparsity=0.5, sparsity_m_by_n=None, **blocks):
     Returns:
         The model, compiled, and its pruned layer.
     """
-    import tensorflow_model_optimization as tfmot
-    import tf_keras
+    # Late, as they print what they like: main has sent that to standard error by now.
+    import tensorflow_model_optimization as tfmot  # noqa: PLC0415
+    import tf_keras  # noqa: PLC0415
 
     if len(shape) == 2:
         layer = tf_keras.layers.Dense(shape[-1], use_bias=False)
@@ -47,7 +48,7 @@ def twin(shape, target_sparsity=0.5, sparsity_m_by_n=None, **blocks):
 
 def prune(model, pruned, kernel):
     """The mask that tfmot gives a kernel: a boolean array of its shape."""
-    import tensorflow_model_optimization as tfmot
+    import tensorflow_model_optimization as tfmot  # noqa: PLC0415, as in `twin`
 
     (_, mask, _), = pruned.pruning_vars
     pruned.layer.set_weights([kernel])

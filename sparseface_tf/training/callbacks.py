@@ -28,7 +28,7 @@ class CorrelationMaskCallback(MaskCallback):
 
     Args:
         layer: name of the layer, one of sparseface_tf.layers.
-        sparsity: S, the fraction of its weights kept, in (0, 1].
+        density: the fraction of its weights kept, in (0, 1].
         images: held-out images, an array or a re-iterable of batches.
         lam: share kept from the upper half of the correlations.
         block: 1, or 4 to keep whole runs of four inputs.
@@ -44,7 +44,7 @@ class CorrelationMaskCallback(MaskCallback):
     def __init__(
         self,
         layer,
-        sparsity,
+        density,
         images,
         lam=0.75,
         block=1,
@@ -54,7 +54,7 @@ class CorrelationMaskCallback(MaskCallback):
     ):
         criterion = Correlation(lam=lam, memory=memory_limit / 2**20)
         super().__init__(
-            criterion, layer, sparsity, images, block=block, seed=seed, progress=progress
+            criterion, layer, density, images, block=block, seed=seed, progress=progress
         )
 
     @property

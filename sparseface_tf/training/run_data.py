@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 
 from pipelines.batches.batches import image_batches, pair_batches
-from pipelines.batches.pairs import held_out_pairs
+from pipelines.batches.pairs import deal_folds, held_out_pairs
 from pipelines.batches.pairs_file import read_pairs
 from pipelines.files import write_atomically, write_text
 from pipelines.inspection.checking import check_images
@@ -63,8 +63,8 @@ class RunData:
             test_pairs = settings.test_pairs or test.pairs["10_folds"]
             pairs, same, folds = read_pairs(test_pairs, test)
             if len(np.unique(folds)) < 2:
-                # A list without folds, such as LFW's View 1: deal its pairs to ten.
-                folds = np.arange(len(folds)) % 10
+                # A list without folds, such as LFW's View 1.
+                folds = deal_folds(same)
             self.tests["test"] = (test, pairs, same, folds)
 
     def check(self):

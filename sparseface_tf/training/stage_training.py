@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl import logging
 
 from pipelines.batches.batches import served
-from sparseface_tf.channels.levels import at_levels
+from sparseface_tf.channels.widths import at_widths
 from sparseface_tf.runs.folder import BEST, CHECKPOINT
 from sparseface_tf.supervision import signals, targets
 from sparseface_tf.training.callbacks import (
@@ -45,7 +45,7 @@ class StageTraining:
 
         Args:
             network, model: of the run, with the weights that the stage begins with.
-            channel_multiple: of `at_levels`.
+            channel_multiple: of `at_widths`.
             data_service: address of a tf.data service, or "".
             select: function of (model, start, writer) that gives the callback which drops
                 connections; None if there are none to drop.
@@ -56,7 +56,7 @@ class StageTraining:
         """
         self.folder.begin(self.stage.number)
         if len(self.stage.widths) > 1:
-            model = at_levels(model, self.stage.widths, channel_multiple)
+            model = at_widths(model, self.stage.widths, channel_multiple)
         position = self._compiled(model)
         start = position["step"]
         if start:
@@ -68,7 +68,8 @@ class StageTraining:
         callbacks = [log, stopping, checkpoint] if self.schedule.patience else [log, checkpoint]
         if self.supervision.margin == "data":
             callbacks.insert(0, MarginCallback(self._margin_batches, self.every, start))
-        if select:
+        # What selects at once has done so before the first checkpoint.
+        if select and (start == 0 or not self.stage.criterion.one_shot):
             callbacks.insert(0, select(model, start, log.writer))
         if start < self.steps and not stopping.done:
             self._fit(model, start, log.writer, callbacks, data_service)

@@ -5,7 +5,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from pipelines.faces.regions import WHOLE_FACE, crop_region
+from pipelines.faces.cropping import crop_region
+from pipelines.faces.regions import WHOLE_FACE
 from sparseface_tf.evaluation import pairs
 from sparseface_tf.evaluation.comparison import compare
 from sparseface_tf.evaluation.protocols.place import Found, missing_facts, number_of

@@ -1,5 +1,6 @@
 """From a trained network to a version of a SavedModel with its card and warm-up requests."""
 
+import json
 import os
 import tempfile
 
@@ -12,17 +13,18 @@ from pipelines.faces.images import decode
 from pipelines.files import write_folder, write_json, write_text
 from pipelines.sources.boxed_faces import box_landmarks
 from pipelines.sources.synthetic import SyntheticFaces
-from sparseface_tf.embedding.child import run_child
+from sparseface_tf.child import run_on_file
+from sparseface_tf.embedding import saved_model
 from sparseface_tf.embedding.embeddings import CUT
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.exporter import PARITY, Exporter
 from sparseface_tf.export.layer import mask_hash
-from sparseface_tf.export.saved_model import reading, signatures, warmup
+from sparseface_tf.export.saved_model import signatures, warmup
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.recognition import scoring
 
-WORKER = "sparseface_tf.export.saved_model.worker"
+WORKER = os.path.join(os.path.dirname(__file__), "worker.py")
 # Image files that file and network are compared on; rendered, at twice the resolution of a crop.
 FILES, SIZE = 8, 256
 
@@ -78,10 +80,10 @@ class SavedModelExporter(Exporter):
     def _write(self, path):
         """Writes the version at a path where no server sees it, and compares it there."""
         signatures.write_saved_model(path, self.network, self.embedder.region, self.scoring)
-        graph = reading.read_graph(path)
-        reading.check_operations(graph)
-        reading.check_without_masks(path, graph)
-        os.makedirs(os.path.join(path, reading.EXTRA), exist_ok=True)
+        graph = saved_model.read_graph(path)
+        saved_model.check_operations(graph)
+        saved_model.check_without_masks(path, graph)
+        os.makedirs(os.path.join(path, saved_model.EXTRA), exist_ok=True)
         found = self._found(path)
         measured, facts = self._compare(found)
         if self.export.warmup:
@@ -96,9 +98,9 @@ class SavedModelExporter(Exporter):
             for name, density, mask in self._layers()
         ]
         about = self.metadata(layers, measured)
-        write_json(os.path.join(path, reading.METADATA), about)
+        write_json(os.path.join(path, saved_model.METADATA), about)
         text = self.card(facts, self._interface())
-        write_text(os.path.join(path, reading.EXTRA, CARD), text)
+        write_text(os.path.join(path, saved_model.EXTRA, CARD), text)
         print(text)
 
     def _scoring(self):
@@ -132,7 +134,7 @@ class SavedModelExporter(Exporter):
         pair = {"image_a": crops[:half], "image_b": crops[-half:]}
         features = self.features(self.network, crops)
         return {
-            reading.DEFAULT: {"image": crops},
+            saved_model.DEFAULT: {"image": crops},
             "embed_jpeg": {"image": files, "landmarks": landmarks},
             "embed_jpeg_box": {"image": files, "box": box.astype(np.float32)},
             "verify": pair,
@@ -147,7 +149,7 @@ class SavedModelExporter(Exporter):
         pair = [self._of_pair(requests["verify"][f"image_{x}"]) for x in "ab"]
         score = [requests["score"][f"embedding_{x}"] for x in "ab"]
         return {
-            reading.DEFAULT: self.features(self.network, self.faces),
+            saved_model.DEFAULT: self.features(self.network, self.faces),
             "embed_jpeg": self._of_files(files, requests["embed_jpeg"]["landmarks"]),
             "embed_jpeg_box": self._of_files(files, boxes),
             "verify": self._scorer.score_pairs(*pair),
@@ -183,7 +185,7 @@ class SavedModelExporter(Exporter):
                     with open(os.path.join(folder, f"{signature}.{name}.pb"), "wb") as file:
                         file.write(tf.make_tensor_proto(value).SerializeToString())
             job = {signature: [*inputs] for signature, inputs in self.requests.items()}
-            run_child(WORKER, [path, folder], job, "TensorFlow")
+            run_on_file(WORKER, path, folder, json.dumps(job), runtime="TensorFlow")
             found = {}
             for signature in self.requests:
                 with np.load(os.path.join(folder, f"{signature}.npz"), allow_pickle=False) as file:
@@ -198,7 +200,7 @@ class SavedModelExporter(Exporter):
             f"{len(self.faces)} faces of {source_name(self.export.parity_data)}, {FILES} rendered "
             "image files"
         )
-        for signature in (reading.DEFAULT, "embed_jpeg", "embed_jpeg_box"):
+        for signature in (saved_model.DEFAULT, "embed_jpeg", "embed_jpeg_box"):
             measured = self.parity(expected[signature], found[signature]["embedding"])
             facts[f"{signature} and the network in float32"] = str(measured)
             logging.info("%s: %s.", signature, measured)
@@ -207,11 +209,11 @@ class SavedModelExporter(Exporter):
                 expected[signature], found[signature]
             )
         trained = self.features(self.embedder.network, self.faces)
-        features = found[reading.DEFAULT]["embedding"]
+        features = found[saved_model.DEFAULT]["embedding"]
         facts["serving_default and the network as it was trained"] = str(
             parity.compare(trained, features)
         )
-        return self.parity(expected[reading.DEFAULT], features), facts
+        return self.parity(expected[saved_model.DEFAULT], features), facts
 
     def _compare_scores(self, expected, found):
         error = np.abs(found["score"] - expected).max()

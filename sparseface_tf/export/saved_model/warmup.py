@@ -58,6 +58,6 @@ def read_requests(path):
 
 def _messages():
     # Of an extra, and of no use to who writes none.
-    from tensorflow_serving.apis import prediction_log_pb2
+    from tensorflow_serving.apis import prediction_log_pb2  # noqa: PLC0415
 
     return prediction_log_pb2

@@ -1,6 +1,6 @@
-"""The child process of saved_model_exporter.py: a SavedModel by TensorFlow alone.
+"""The child process of exporter.py: a SavedModel by TensorFlow alone.
 
-    python -m sparseface_tf.export.saved_model.worker MODEL FOLDER JOB
+    python worker.py MODEL FOLDER JOB
 
 runs signatures of the model. JOB is {signature: [names of inputs]}; SIGNATURE.INPUT.pb in the
 folder is the input, a TensorProto, and SIGNATURE.npz becomes the outputs. Needs TensorFlow.

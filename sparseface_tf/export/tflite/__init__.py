@@ -1,4 +1,4 @@
 """TFLite files, their sparse weights computed with as such.
 
-What runs a file (`litert.py`, `litert_worker.py`) imports neither TensorFlow nor Keras.
+`build` makes a file of a network, with its layers lowered to what LiteRT computes sparse.
 """

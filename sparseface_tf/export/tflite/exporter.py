@@ -5,7 +5,7 @@ import os
 import numpy as np
 from absl import logging
 
-from pipelines.files import write_atomically, write_json, write_text
+from pipelines.files import json_text, write_together
 from sparseface_tf.embedding.embedder import TFLITE
 from sparseface_tf.embedding.litert import METADATA, run_in_child, to_pixels
 from sparseface_tf.export import parity
@@ -117,17 +117,19 @@ class TFLiteExporter(Exporter):
 
     def _write(self, content, written):
         folder = os.path.expanduser(self.export.output)
-        path = os.path.join(folder, TFLITE)
-        write_json(os.path.join(folder, "report.json"), written.as_json())
         text = written.as_markdown()
-        write_text(os.path.join(folder, "report.md"), text)
         height, width, channels = self.images.shape[1:]
         interface = INTERFACE.format(
             image=f"{self.export.input} (1, {height}, {width}, {channels})",
             embedding=f"(1, {self.network.output_shape[-1]})",
         )
         facts = {name: value for name, value in written.facts.items() if name != "model"}
-        write_text(os.path.join(folder, CARD), self.card(facts, interface))
-        write_atomically(path, lambda file: file.write(content))
+        files = {
+            "report.json": json_text(written.as_json()).encode("utf-8"),
+            "report.md": text.encode("utf-8"),
+            CARD: self.card(facts, interface).encode("utf-8"),
+            TFLITE: content,
+        }
+        write_together(folder, files)
         print(text)
-        return path
+        return os.path.join(folder, TFLITE)

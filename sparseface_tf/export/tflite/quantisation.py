@@ -35,7 +35,8 @@ def quantise(content, quantization, images=None):
     """
     if quantization == "none":
         return content
-    from ai_edge_quantizer import qtyping, quantizer
+    # A large package of an extra, which most exports do without.
+    from ai_edge_quantizer import qtyping, quantizer  # noqa: PLC0415
 
     tool = quantizer.Quantizer(bytearray(content))
     for operator, regex in _touched(File(content), quantization):

@@ -5,13 +5,17 @@ of weights serves each. At a width p every layer works with the first channels o
 outputs: with a part of the kernel that the whole network has. Plain `compile` and `fit` train it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
 
 from sparseface_tf.channels.flow import Flow
 from sparseface_tf.channels.slicing import narrowed, parts_of
 from sparseface_tf.channels.width import prefixes
 from sparseface_tf.supervision.centre_loss import ClassCentres
-from sparseface_tf.supervision.output_names import level_name
+from sparseface_tf.supervision.output_names import name_at_width
 
 
 class Part(keras.layers.Layer):
@@ -57,27 +61,28 @@ class Part(keras.layers.Layer):
         return tensor
 
 
-def at_levels(model, shares, multiple=1):
+def at_widths(model: keras.Model, widths: Sequence[float], multiple: int = 1) -> keras.Model:
     """A model with the outputs of another at several widths.
 
     Args:
         model: functional model, with one output or a dict of them, whose batch normalisations are
             frozen (`trainable = False`): at lower widths they work with the moments of the whole.
-        shares: the widths; 1 must be among them.
+        widths: shares of the channels, in (0, 1]; 1 must be among them.
         multiple: see `prefixes`.
 
     Returns:
         A `keras.Model` of the same input with a dict of outputs. At the width 1 they are called as
-        the model's (an only one: as its layer), at others as `level_name` says. Its variables are
+        the model's (an only one: as its layer), at others as `name_at_width` says. Its variables are
         those of `model`, but for centres of the `ClassCentres`, which each width has for itself.
         At a width p it computes what `at_width(model, p)` does. It cannot be saved; `model` can.
 
     Raises:
         ValueError: if a normalisation is not frozen or 1 is no width, and as `prefixes`.
     """
-    shares = sorted(set(shares), reverse=True)
-    if not shares or shares[0] != 1:
-        raise ValueError(f"Widths go from 1 downwards; got {', '.join(f'{s:g}' for s in shares)}.")
+    widths = sorted(set(widths), reverse=True)
+    if not widths or widths[0] != 1:
+        given = ", ".join(f"{width:g}" for width in widths)
+        raise ValueError(f"Widths go from 1 downwards; got {given}.")
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             raise ValueError(
@@ -88,14 +93,14 @@ def at_levels(model, shares, multiple=1):
     if not isinstance(named, dict):
         named = {model.output_names[0]: named}
     outputs = dict(named)
-    for share in shares[1:]:
-        tensors = _narrow_graph(model, share, prefixes(model, share, multiple))
+    for width in widths[1:]:
+        tensors = _narrow_graph(model, width, prefixes(model, width, multiple))
         for name, tensor in named.items():
-            outputs[level_name(name, share)] = tensors[id(tensor)]
-    return keras.Model(model.input, outputs, name=f"{model.name}_at_levels")
+            outputs[name_at_width(name, width)] = tensors[id(tensor)]
+    return keras.Model(model.input, outputs, name=f"{model.name}_at_widths")
 
 
-def _narrow_graph(model, share, kept):
+def _narrow_graph(model, width, kept):
     """Calls the model's layers once more: dict from the ids of its tensors to the narrow ones."""
     flow = Flow(model, kept)
     tensors = {id(tensor): tensor for tensor in model.inputs}
@@ -104,13 +109,13 @@ def _narrow_graph(model, share, kept):
             continue
         several = isinstance(layer.input, (list, tuple))
         inputs = [tensors[id(t)] for t in layer.input] if several else tensors[id(layer.input)]
-        tensors[id(layer.output)] = _narrow_layer(layer, share, flow)(inputs)
+        tensors[id(layer.output)] = _narrow_layer(layer, width, flow)(inputs)
     return tensors
 
 
-def _narrow_layer(layer, share, flow):
+def _narrow_layer(layer, width, flow):
     seen, given = flow.inputs[layer.name], flow.outputs[layer.name]
-    name = level_name(layer.name, share)
+    name = name_at_width(layer.name, width)
     if isinstance(layer, ClassCentres) or not layer.weights:
         return narrowed(layer, given, name=name)
     # Keras knows outputs by the names of their layers, so one whose weights do not go by channels,

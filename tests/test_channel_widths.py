@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from sparseface_tf.channels import at_width
-from sparseface_tf.channels.levels import at_levels
+from sparseface_tf.channels.widths import at_widths
 from sparseface_tf.networks import baseline_network, vgg16_network
 from sparseface_tf.supervision.centre_loss import ClassCentres
-from sparseface_tf.supervision.output_names import level_name, level_of
+from sparseface_tf.supervision.output_names import name_and_width, name_at_width
 from sparseface_tf.supervision.signals import signals, supervise, targets
 
 WIDTHS = (1, 0.75, 0.5, 0.25)
@@ -51,31 +51,31 @@ def batch(model, count=8):
     return images, np.repeat(np.arange(count // 2), 2) % 5
 
 
-def test_names_of_levels_and_back():
-    for share in (1, 0.75, 0.125):
-        assert level_of(level_name("f_identity", share)) == ("f_identity", share)
-    assert level_name("f", 1) == "f" and level_name("f", 0.125) == "f_at_12.5"
+def test_names_at_widths_and_back():
+    for width in (1, 0.75, 0.125):
+        assert name_and_width(name_at_width("f_identity", width)) == ("f_identity", width)
+    assert name_at_width("f", 1) == "f" and name_at_width("f", 0.125) == "f_at_12.5"
 
 
-def test_each_level_is_the_network_at_that_width(table_1):
+def test_each_output_is_the_network_at_that_width(table_1):
     images, _ = batch(table_1)
-    levels = at_levels(table_1, WIDTHS)
-    found = outputs(levels, images)
+    several = at_widths(table_1, WIDTHS)
+    found = outputs(several, images)
     assert len(found) == len(WIDTHS) * len(table_1.output_names)
-    for share in WIDTHS:
-        expected = outputs(at_width(table_1, share), images)
+    for width in WIDTHS:
+        expected = outputs(at_width(table_1, width), images)
         for name, value in expected.items():
-            other = found[level_name(name, share)]
+            other = found[name_at_width(name, width)]
             np.testing.assert_allclose(other, value, rtol=1e-4, atol=1e-5, err_msg=name)
         assert np.std(expected["f_identity"]) > 1e-3
     assert not np.allclose(found["f_identity"], found["f_identity_at_50"])
 
 
 def test_the_weights_are_shared(table_1):
-    levels = at_levels(table_1, WIDTHS)
-    ours, theirs = levels.trainable_variables, table_1.trainable_variables
+    several = at_widths(table_1, WIDTHS)
+    ours, theirs = several.trainable_variables, table_1.trainable_variables
     assert [id(v) for v in ours] == [id(v) for v in theirs]
-    own = {id(v) for v in levels.weights} - {id(v) for v in table_1.weights}
+    own = {id(v) for v in several.weights} - {id(v) for v in table_1.weights}
     assert len(own) == 3  # the centres of the lower widths
 
 
@@ -95,21 +95,21 @@ def centre(output):
     return keras.ops.mean(keras.ops.sum(output[:, :-1] ** 2, axis=-1)) / 2
 
 
-def test_gradients_are_the_sums_over_the_levels(table_1):
+def test_gradients_are_the_sums_over_the_widths(table_1):
     images, identities = batch(table_1)
-    levels = at_levels(table_1, (1, 0.5, 0.25))
-    levels.compile(
+    several = at_widths(table_1, (1, 0.5, 0.25))
+    several.compile(
         keras.optimizers.SGD(1.0),
         jit_compile=False,
-        **signals(levels, verification_weight=0.0, branch_weight=0.3, centre_weight=0.01),
+        **signals(several, verification_weight=0.0, branch_weight=0.3, centre_weight=0.01),
     )
-    _, wanted = targets(levels)(images, identities)
+    _, wanted = targets(several)(images, identities)
     with tf.GradientTape() as tape:
-        loss = levels.compute_loss(images, wanted, levels(images, training=True))
-    found = tape.gradient(loss, levels.trainable_variables)
+        loss = several.compute_loss(images, wanted, several(images, training=True))
+    found = tape.gradient(loss, several.trainable_variables)
     sums = [np.zeros(v.shape) for v in table_1.trainable_variables]
-    for share in (1, 0.5, 0.25):
-        narrow = at_width(table_1, share)
+    for width in (1, 0.5, 0.25):
+        narrow = at_width(table_1, width)
         with tf.GradientTape() as tape:
             loss = loss_of(narrow(images, training=True), identities)
         gradients = tape.gradient(loss, narrow.trainable_variables)
@@ -135,55 +135,55 @@ def add_to_part(whole, part, variable):
 def test_after_training_each_width_is_what_it_was_in_training():
     model = vgg16_network((32, 32, 3), 0.0625)
     model = frozen(supervise(model, 4, branches=(), dropout=0.0, centre_rate=0.5))
-    levels = at_levels(model, (1, 0.5))
-    levels.compile(
-        keras.optimizers.Adam(3e-3), jit_compile=False, **signals(levels, centre_weight=1e-3)
+    several = at_widths(model, (1, 0.5))
+    several.compile(
+        keras.optimizers.Adam(3e-3), jit_compile=False, **signals(several, centre_weight=1e-3)
     )
     images, identities = batch(model)
-    dataset = tf.data.Dataset.from_tensors(targets(levels)(images, identities % 4)).repeat(40)
+    dataset = tf.data.Dataset.from_tensors(targets(several)(images, identities % 4)).repeat(40)
     before = [np.array(v) for v in model.weights]
-    history = levels.fit(dataset, verbose=0, shuffle=False, epochs=2, steps_per_epoch=20).history
+    history = several.fit(dataset, verbose=0, shuffle=False, epochs=2, steps_per_epoch=20).history
     for name in ("f_identity_loss", "f_identity_at_50_loss"):
         assert history[name][1] < history[name][0]
     pairs = zip(model.weights, before)
     changed = {variable.path for variable, old in pairs if not np.array_equal(variable, old)}
     assert not any("normalization" in path for path in changed)
     assert {"conv1_1/kernel", "conv5_3/kernel", "f_identity/kernel", "f_centre/centres"} <= changed
-    found = outputs(levels, images)
+    found = outputs(several, images)
     narrow = outputs(at_width(model, 0.5), images)
     half = found["f_identity_at_50"]
     np.testing.assert_allclose(half, narrow["f_identity"], rtol=1e-3, atol=1e-4)
 
 
-def test_the_margin_is_one_and_the_centres_are_each_levels_own(table_1):
-    levels = at_levels(table_1, (1, 0.5))
+def test_the_margin_is_one_and_the_centres_are_each_widths_own(table_1):
+    several = at_widths(table_1, (1, 0.5))
     table_1.get_layer("f_pairs").margin.assign(2.5)
     images, _ = batch(table_1)
-    found = outputs(levels, images)
+    found = outputs(several, images)
     assert set(found["f_pairs_at_50"][:, 1]) == {2.5}
-    centres = [layer for layer in levels.layers if isinstance(layer, ClassCentres)]
+    centres = [layer for layer in several.layers if isinstance(layer, ClassCentres)]
     assert [layer.name for layer in centres] == ["f_centre", "f_centre_at_50"]
 
 
-def test_what_levels_need():
+def test_what_several_widths_need():
     model = vgg16_network((32, 32, 3), 0.0625)
     with pytest.raises(ValueError, match="not frozen"):
-        at_levels(model, (1, 0.5))
+        at_widths(model, (1, 0.5))
     frozen(model)
-    for shares in ((0.5,), (), (2, 1)):
+    for widths in ((0.5,), (), (2, 1)):
         with pytest.raises(ValueError, match="from 1 downwards"):
-            at_levels(model, shares)
-    assert set(at_levels(model, (1, 0.5)).output_names) == {"feature", "feature_at_50"}
+            at_widths(model, widths)
+    assert set(at_widths(model, (1, 0.5)).output_names) == {"feature", "feature_at_50"}
 
 
-def test_levels_in_bfloat16():
+def test_several_widths_in_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = frozen(vgg16_network((32, 32, 3), 0.0625))
-    levels = at_levels(model, (1, 0.5))
+    several = at_widths(model, (1, 0.5))
     images, _ = batch(model)
-    found = outputs(levels, images)["feature_at_50"]
+    found = outputs(several, images)["feature_at_50"]
     # The same roundings in the same places.
     np.testing.assert_allclose(found, outputs(at_width(model, 0.5), images), rtol=1e-5)
-    part = levels.get_layer("conv1_1_at_50")
+    part = several.get_layer("conv1_1_at_50")
     assert part.compute_dtype == "bfloat16" and part.whole.kernel.dtype == "float32"
     assert found.dtype == np.float32 and found.std() > 0

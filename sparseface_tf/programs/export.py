@@ -1,0 +1,22 @@
+"""Exports a trained network: sparseface export --model=runs/faces --output=saved_models/faces"""
+
+from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
+from sparseface_tf.export.formats import open_exporter
+from sparseface_tf.export.settings import Export
+from sparseface_tf.programs.flag_files import FlagFile, parse
+
+
+def main():
+    define_flags(FlagFile)
+    define_flags(Export)
+    run(program, __doc__, parse)
+
+
+def program(words):
+    with one_line_errors(ValueError, OSError, interrupted="nothing was written."):
+        check_arguments(words)
+        export = from_flags(Export)
+        export.check()
+        exporter = open_exporter(export)
+        exporter.prepare()
+        exporter.run()

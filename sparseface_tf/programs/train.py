@@ -1,0 +1,86 @@
+"""Trains a sparse ConvNet: sparseface train --flagfile=stage3"""
+
+import contextlib
+import dataclasses
+
+import tensorflow as tf
+
+from pipelines.command_line import (
+    check_arguments,
+    define_flags,
+    from_flags,
+    one_line_errors,
+    run,
+    setting,
+)
+from sparseface_tf.programs.flag_files import FlagFile, parse
+from sparseface_tf.runs import RunFolder
+from sparseface_tf.training.experiment import Experiment
+from sparseface_tf.training.session import own_session
+from sparseface_tf.training.stages import Stages
+from sparseface_tf.training.table import region_table
+
+
+@dataclasses.dataclass
+class Sheets:
+    """Pictures to look at before training."""
+
+    draw_regions: str = setting(
+        "", "Only write a contact sheet of --region (all: --region=all) to this PNG."
+    )
+    draw_augmentation: str = setting(
+        "", "Only write a contact sheet of the augmentation to this PNG."
+    )
+
+
+def main():
+    define_flags(FlagFile)
+    define_flags(Experiment)
+    define_flags(Sheets, section="Sheets")
+    run(program, __doc__, parse)
+
+
+def program(words):
+    with one_line_errors(ValueError, OSError):
+        check_arguments(words)
+        experiment = from_flags(Experiment)
+        experiments = experiment.runs()
+        for one in experiments:
+            one.check()
+        sheets = from_flags(Sheets)
+        if sheets.draw_regions or sheets.draw_augmentation:
+            draw(sheets, experiments)
+            return
+    for one in experiments:
+        train(one)
+    if len(experiments) > 1:
+        folders = {one.data.region: RunFolder(one.run.output) for one in experiments}
+        print(region_table(experiment.run.output, folders))
+
+
+@own_session()
+def train(experiment):
+    """Trains one experiment, or what is left of it."""
+    with contextlib.ExitStack() as opened:
+        with one_line_errors(ValueError, OSError):
+            stages = opened.enter_context(Stages(experiment))
+            stages.prepare()
+        # An image that has gone, a disk that is full.
+        kept = ". What is finished is kept; the same command goes on from there."
+        expected = (OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError)
+        with one_line_errors(*expected, end=kept):
+            print(stages.run())
+
+
+def draw(sheets, experiments):
+    """Writes the contact sheets that were asked for, and nothing else."""
+    # Draws with matplotlib, which training does without.
+    from pipelines.drawing.sheets import draw_augmentation, draw_regions  # noqa: PLC0415
+
+    first = experiments[0]
+    faces = first.data.open_faces(first.run.seed)
+    regions = [one.region() for one in experiments]
+    if sheets.draw_regions:
+        draw_regions(faces, regions, sheets.draw_regions)
+    if sheets.draw_augmentation:
+        draw_augmentation(faces, regions[0], first.augmentation.made(), sheets.draw_augmentation)

@@ -1,0 +1,197 @@
+"""The command `sparseface`, the flag files that are found by name, and what a program imports."""
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from programs import ROOT, program
+
+from sparseface_tf.programs import command
+from sparseface_tf.programs.flag_files import find_flag_file, read_flag_files, shipped_names
+from sparseface_tf.programs.shipped import shipped_root
+from sparseface_tf.recognition.commands import DEFAULT_MODEL
+from sparseface_tf.training.experiment import Experiment
+
+STAGE3 = ["--sparsify=1/256-f", "--sparsify=1/128-5b", "--sparsify=1/2-4b"]
+DOZEN = [
+    *("data", "test_data", "test_pairs", "output", "sparsify", "criterion", "epochs"),
+    *("retrain_epochs", "network", "learning_rate", "precision", "seed"),
+]
+# What training does without: drawing, pages, duplicates, detection, serving, other sources and
+# back ends.
+HEAVY = [
+    *("matplotlib", "jinja2", "imagehash", "mtcnn", "kserve", "jax", "tensorflow_datasets"),
+    *("ai_edge_litert", "ai_edge_quantizer", "tensorflow_model_optimization", "tf_keras"),
+]
+
+
+def python(*arguments, cwd=ROOT):
+    """Runs Python with the checkout on its path.
+
+    Returns:
+        (exit status, standard output, standard error).
+    """
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+def sparseface(*arguments, cwd=ROOT):
+    return python("-m", "sparseface_tf.programs", *arguments, cwd=cwd)
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["help"]])
+def test_sparseface_lists_its_commands(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "argv", ["sparseface", *arguments])
+    assert command.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = "train evaluate export recognize reproduce detect inspect records serve".split()
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == names
+
+
+def test_an_unknown_command_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["sparseface", "recognise", "verify"])
+    assert command.main() == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1
+    assert err.startswith("error: 'recognise' is no command of sparseface; the nearest is recognize")
+
+
+def test_the_list_of_commands_imports_no_program():
+    script = "import sys, sparseface_tf.programs.command; print(*sys.modules)"
+    code, output, _ = python("-c", script)
+    assert code == 0
+    assert not {"tensorflow", "keras", "numpy", "absl", "pipelines"} & set(output.split())
+
+
+@pytest.mark.parametrize("name", command.COMMANDS)
+def test_every_command_has_a_program(name):
+    path = ROOT / (command.COMMANDS[name][0].replace(".", "/") + ".py")
+    assert "\ndef main():\n" in path.read_text(encoding="utf-8")
+
+
+def test_help_of_a_program_says_where_the_rest_is(tmp_path):
+    code, output, _ = sparseface("train", "--help", cwd=tmp_path)
+    assert code == 1  # absl's
+    assert output.startswith("Trains a sparse ConvNet: sparseface train --flagfile=stage3\n")
+    shown = [line.split(":")[0].strip(" -") for line in output.splitlines() if line.startswith("  --")]
+    assert shown == sorted([*DOZEN, "flagfile"])
+    assert output.rstrip().endswith("Try --helpfull to get a list of all flags.")
+
+
+def test_full_help_of_training_has_a_section_for_each_group(tmp_path):
+    code, output, _ = sparseface("train", "--helpfull", cwd=tmp_path)
+    assert code == 1 and "--draw_regions:" in output
+    for group in dataclasses.fields(Experiment):
+        section = output.partition(f"\n{group.name.capitalize()}:\n")[2].partition("\n\n")[0]
+        for field in dataclasses.fields(group.default):
+            name = field.metadata["flag"] or field.name
+            assert f"--{name}:" in section or f"--[no]{name}:" in section
+
+
+def test_a_word_that_is_no_flag_is_one_line(tmp_path):
+    code, _, errors = sparseface("train", "faces", cwd=tmp_path)
+    assert code == 1 and "Traceback" not in errors
+    assert errors.splitlines()[-1] == "error: Unknown argument 'faces': flags begin with --."
+
+
+# --- Flag files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["stage3", "stage3.cfg", "flags/stage3", "flags/stage3.cfg"])
+def test_a_name_finds_the_file_that_ships(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    assert os.path.samefile(find_flag_file(path), ROOT / "flags" / "stage3.cfg")
+
+
+def test_every_file_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = shipped_names()
+    assert len(names) == len(list((ROOT / "flags").rglob("*.cfg")))
+    assert {"stage3", "paper/table3_f", "scale/smoke"} <= set(names)
+    for name in names:
+        assert os.path.samefile(find_flag_file(name), ROOT / "flags" / f"{name}.cfg")
+
+
+def test_a_file_that_is_there_wins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("stage3").write_text("--epochs=1\n")
+    assert find_flag_file("stage3") == "stage3"
+    pathlib.Path("flags").mkdir()
+    pathlib.Path("flags/stage0.cfg").write_text("--epochs=2\n")
+    assert read_flag_files(["program", "--flagfile=flags/stage0.cfg"]) == ["program", "--epochs=2"]
+
+
+@pytest.mark.parametrize(
+    "path, near",
+    [
+        ("stag3", "near it: stage3,"),
+        ("flags/stag3.cfg", "near it: stage3,"),
+        ("table3_f", "near it: paper/table3_f,"),
+        ("paper/table3", "near it: paper/table3_f,"),
+        ("", "near it: "),
+    ],
+)
+def test_an_unknown_name_is_told_with_those_near_it(tmp_path, monkeypatch, path, near):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=near) as error:
+        find_flag_file(path)
+    assert "\n" not in str(error.value)
+
+
+def test_files_inside_of_files_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given in (["--flagfile=stage3"], ["--flagfile", "stage3"], ["-flagfile=flags/stage3.cfg"]):
+        read = read_flag_files(["program", "--a", *given, "--epochs=3"])
+        assert read[:2] == ["program", "--a"] and read[-1] == "--epochs=3"
+        assert [flag for flag in read if flag.startswith("--sparsify")] == STAGE3
+        assert not [flag for flag in read if "flagfile" in flag]
+
+
+def test_one_of_ones_own_builds_on_one_that_ships(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("mine.cfg").write_text("# mine\n--flagfile=stage1\n\n--width=48\n")
+    read = read_flag_files(["program", "--flagfile=mine.cfg"])
+    assert "--sparsify=1/256-f" in read and read[-1] == "--width=48"
+
+
+def test_the_command_finds_flag_files(tmp_path):
+    # --epochs and --steps exclude each other: the one is stage0.cfg's.
+    code, _, errors = sparseface("train", "--flagfile=stage3", "--steps=3", cwd=tmp_path)
+    assert code == 1
+    assert errors.splitlines()[-1].startswith("error: ") and "--steps or as --epochs" in errors
+    code, _, errors = sparseface("train", "--flagfile=stag3", cwd=tmp_path)
+    assert code == 1 and "Traceback" not in errors
+    last = errors.splitlines()[-1]
+    assert last.startswith("error: --flagfile=stag3: there is no file stag3") and "stage3" in last
+
+
+def test_the_program_at_the_root_takes_the_same():
+    code, output = program("train.py", "--flagfile=flags/stage3.cfg", "--steps=3")
+    assert code == 1 and "--steps or as --epochs" in output
+
+
+# --- What travels, what is imported ---------------------------------------------------------------
+
+
+def test_the_network_to_recognise_with_is_found():
+    assert os.path.isfile(os.path.join(shipped_root(DEFAULT_MODEL), DEFAULT_MODEL, "model.tflite"))
+
+
+def test_training_imports_no_heavy_package():
+    # Keras and TensorFlow import some of them where they are, and do without where they are not.
+    script = f"import sys; sys.modules.update(dict.fromkeys({HEAVY})); import sparseface_tf.programs.train"
+    code, _, errors = python("-c", script)
+    assert code == 0, errors
