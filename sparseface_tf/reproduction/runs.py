@@ -95,6 +95,11 @@ class Runs:
         with open(self.stage(chain, seed, HISTORY), encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
+    def tidy_run(self, chain, seed):
+        """Removes what a kill has left in a finished run, which is not claimed for training again."""
+        with self.folder_of(chain, seed).claimed(None):
+            pass
+
     def tidy(self):
         """Removes what a kill has left unfinished beside the runs, when nobody else is at work."""
         for folder in (self.folder, *(self.of_seed(seed) for seed in self.seeds)):
