@@ -66,7 +66,7 @@ class System:
         mirrored = cache.features(member, faces, images, mirrored=True)
         if self.flip == "join":
             return np.concatenate([features, mirrored], axis=1)
-        return (features + mirrored) / 2
+        return (features + mirrored) / np.float32(2)
 
     def singles(self) -> list[System]:
         """The members as systems of their own."""
