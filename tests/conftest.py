@@ -4,8 +4,13 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import keras
+import properties  # noqa: F401, whose profiles are registered
 import pytest
+
+# `--hypothesis-profile` on the command line has the last word.
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

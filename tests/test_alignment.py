@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from pipelines.faces.alignment import TEMPLATE, similarity, template
 from pipelines.faces.cropping import crop_region
@@ -56,7 +57,7 @@ def test_template_sizes():
     np.testing.assert_allclose(template(48, 48), template(56, 48) - np.array([0, 4]))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 5.0), st.floats(-3.1, 3.1))
 def test_similarity_is_least_squares(seed, scale, angle):
     generator = np.random.default_rng(seed)
@@ -90,7 +91,7 @@ def test_identity_gives_the_image_back():
     np.testing.assert_allclose(crop, image, atol=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.floats(0.5, 12.0),
     st.floats(-0.5, 0.5),

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from pipelines.batches.batches import training_crop
 from pipelines.faces.alignment import TEMPLATE
@@ -145,7 +146,7 @@ def test_flip_is_drawn_elsewhere():
     np.testing.assert_allclose(mirrored, plain[:, ::-1], atol=0.01)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(0, 2**31), st.integers(0, 2**40))
 def test_a_function_of_seed_and_example(seed, example):
     image = np.random.default_rng(1).uniform(0, 255, (150, 150, 3)).astype(np.float32)

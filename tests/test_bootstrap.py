@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from sparseface_tf.evaluation import bootstrap
@@ -33,7 +34,7 @@ def test_people_count_and_not_answers():
     assert bootstrap.interval_of_share(right, np.zeros(200, int)) is None
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(0, 10**6))
 def test_roc_of_drawn_identities(seed):
     """The weighted ROC is scikit-learn's of the pairs, each as often as it was drawn."""

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparseface_tf.matching.nearest_centre import NearestCentre
@@ -28,7 +29,7 @@ def naive(features, identities, centres, rate):
     return losses, moved
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     images=st.integers(1, 7),
     identities=st.integers(1, 5),
@@ -99,7 +100,7 @@ def test_the_classifier_is_an_estimator(estimator, check):
     check(estimator)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(classes=st.integers(2, 4), size=st.integers(1, 4), seed=st.integers(0, 99))
 def test_the_nearest_centre_is_that_of_loops(classes, size, seed):
     rng = np.random.default_rng(seed)

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.criteria import channel_criteria, channel_criterion, load_criteria
 
@@ -63,7 +64,7 @@ def test_a_share_is_of_the_whole_network_or_of_each_layer(model):
             channel_criterion("norm").keep(model, share)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     name=st.sampled_from(["gamma", "prefix", "norm", "random"]),
     share=st.floats(0.01, 1),

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.channels import ChannelPenalty, DecreasingScales
 
@@ -35,14 +36,14 @@ def test_scales_are_for_vectors():
         DecreasingScales()((3, 4))
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(gamma=scales, sparsity=st.floats(0, 3), monotonicity=st.floats(0, 3))
 def test_the_penalty_is_the_posters(gamma, sparsity, monotonicity):
     value = float(ChannelPenalty(sparsity, monotonicity)(np.array(gamma, np.float32)))
     assert value == pytest.approx(naive_penalty(gamma, sparsity, monotonicity), rel=1e-4, abs=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(gamma=scales, sparsity=st.floats(0, 3), monotonicity=st.floats(0, 3))
 def test_the_gradient_is_that_of_finite_differences(gamma, sparsity, monotonicity):
     gamma = np.array(gamma, np.float64)

@@ -5,8 +5,9 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from pipelines.faces.regions import TABLE, read_regions
 from pipelines.files import write_json
@@ -85,7 +86,7 @@ def kept_channels(draw):
     return kept
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(kept=kept_channels(), seed=st.integers(0, 99))
 def test_without_channels_that_are_zero_nothing_changes(kept, seed):
     model = with_small_numbers(branched(), seed)

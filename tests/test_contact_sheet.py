@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 pytest.importorskip("matplotlib")
 
@@ -76,7 +77,7 @@ def test_titles_and_captions(tmp_path):
     contact_sheet([[image]], ["名"], path)  # what the font lacks does no harm
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.text("abcdefghij", max_size=40), st.integers(0, 300))
 def test_long_captions_lose_their_middle(text, width):
     short = shortened(text, width)

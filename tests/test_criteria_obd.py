@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
+from properties import examples
 
 from sparseface_tf.criteria import criterion
 from sparseface_tf.criteria.curvature import loss_roots
@@ -156,7 +157,7 @@ def test_squared_error():
     check_one_output(model, x, np.zeros((6, 3), "float32"))
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(
     kind=st.sampled_from(["dense", "local", "conv"]),
     window=st.tuples(st.integers(1, 3), st.integers(1, 3)),

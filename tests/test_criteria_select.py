@@ -7,9 +7,10 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
+from properties import examples
 
 from sparseface_tf.criteria import Criterion, criteria, criterion, load_criteria
 from sparseface_tf.criteria.ranking import keep_largest
@@ -42,7 +43,7 @@ def inputs_of_neuron(kind):
     return {"dense": (0,), "conv": (0, 1, 2), "local": (2, 3, 4)}[kind]
 
 
-@settings(deadline=None, max_examples=80)
+@examples(80)
 @given(
     name=st.sampled_from(NAMES),
     kind=st.sampled_from(KINDS),
@@ -87,7 +88,7 @@ def test_every_criterion_keeps_the_exact_number_of_what_is_left(
         assert np.abs(of_neuron).max() <= block + 1e-5
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     density=st.floats(0.01, 1),
     per_neuron=st.booleans(),
@@ -131,7 +132,7 @@ def test_the_largest_are_kept(density, per_neuron, block, left, seed):
         assert all(n >= top - 1 or n == room[g] for g, n in counts.items())
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     capacities=st.lists(st.integers(0, 9), min_size=1, max_size=20),
     share=st.floats(0, 1),
@@ -156,7 +157,7 @@ def test_equal_scores_are_drawn_by_chance():
     assert 0.1 < frequency.min() and frequency.max() < 0.8
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(density=st.floats(0.02, 1), positive=st.floats(0, 1), seed=st.integers(0, 99))
 def test_magnitude_keeps_the_share_of_each_sign(density, positive, seed):
     rng = np.random.default_rng(seed)

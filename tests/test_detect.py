@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 from PIL import Image
+from properties import examples
 
 from pipelines.commands import detect
 from pipelines.detection import notes
@@ -79,7 +80,7 @@ def folder_of(path, count=7):
 # --- Geometry -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(1, 250), st.integers(1, 250), st.integers(64, 128), st.integers(0, 3))
 def test_every_pixel_of_the_square_is_where_it_came_from(height, width, size, turns):
     # A pixel's colour tells its place.
@@ -126,7 +127,7 @@ def test_main_face_is_large_and_central():
     assert main_face(faces_at((0, 0, 30, 30), (35, 35, 64, 64)), 100, 100) == 1
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.integers(0, 2**32 - 1), st.floats(0.2, 9.0))
 def test_main_face_as_by_the_rule(seed, scale):
     generator = np.random.default_rng(seed)
@@ -260,7 +261,7 @@ def detection_columns():
     return [f"{name}_{axis}" for name in names for axis in "xy"]
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.dictionaries(
         st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda t: "\r" not in t),

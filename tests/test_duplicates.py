@@ -5,9 +5,10 @@ import io
 import imagehash
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
+from properties import examples
 
 from pipelines.inspection import duplicates
 from pipelines.inspection.duplicates import (
@@ -41,7 +42,7 @@ def hashes_around(seed, n, width, spread):
     return common ^ bits ^ opposite
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 14),
@@ -92,7 +93,7 @@ def test_match_keeps_the_nearer_of_two_views():
     assert [part.tolist() for part in found] == [[0, 1], [0, 0], [0, 3], [False, False]]
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(-1, 1)), max_size=12))
 def test_equal_groups(keys):
     table = np.array(keys, np.int64).reshape(-1, 2)
@@ -117,7 +118,7 @@ def some_sets(seed, n):
     return labels, first, Matches(a, b, bits, bits > 4), alike
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 14))
 def test_later_copies(seed, n):
     labels, first, matches, alike = some_sets(seed, n)
@@ -133,7 +134,7 @@ def test_later_copies(seed, n):
         assert original in kept and labels[original] == labels[copy] and alike(copy, original)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 14))
 def test_under_several(seed, n):
     labels, first, matches, alike = some_sets(seed, n)

@@ -5,9 +5,10 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
+from properties import examples
 
 from sparseface_tf.evaluation import metrics, plots
 from sparseface_tf.evaluation.metrics import Curve, Histogram
@@ -178,7 +179,7 @@ def test_names_are_text():
 scores = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=12)
 
 
-@settings(max_examples=6, deadline=None)
+@examples(6)
 @given(genuine=scores, impostor=scores)
 def test_any_scores_can_be_drawn(genuine, impostor):
     both = metrics.Scores.sorting(np.array(genuine, np.float32), np.array(impostor, np.float32))

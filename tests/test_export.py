@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from published import lfw_set, pictures
 from sparse_networks import mask, small_network
 
@@ -50,7 +51,7 @@ def export(model, output, **changes):
 # === Lowering ===
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.tuples(st.integers(3, 6), st.integers(3, 6)),

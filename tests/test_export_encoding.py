@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.embedding.litert import run_in_child
 from sparseface_tf.export.layer import Layer
@@ -23,7 +24,7 @@ def sparse_array(generator, shape, density, block, dtype=np.float32):
     return values * np.repeat(keep, block, -1)[..., : shape[-1]].astype(dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.integers(0, 2**32 - 1),
     st.lists(st.integers(1, 9), min_size=1, max_size=3),

@@ -4,7 +4,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
+from properties import examples
 
 from pipelines.faces.landmarks import NUMBERS
 from pipelines.inspection.checking import check_images
@@ -299,7 +300,7 @@ class Album:
         return tf.cast(tf.reshape(colour + changed, shape), tf.uint8), tf.fill((5, 2), np.nan)
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=12))
 def test_no_photograph_is_left_twice(tmp_path_factory, images):
     images.sort(key=lambda image: image[0])

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from threadpoolctl import threadpool_limits
 
 from sparseface_tf.matching.cosine import Cosine
@@ -22,7 +23,7 @@ def sorted_scores(scores, k):
     return np.take_along_axis(scores, order, axis=1), order
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     seed=st.integers(0, 2**32 - 1),
     probes=st.integers(1, 5),

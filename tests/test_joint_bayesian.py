@@ -3,8 +3,9 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -74,7 +75,7 @@ def test_scikit_learns_checks(components):
     check_estimator(JointBayesian(n_components=components), on_skip=None)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(seed=st.integers(0, 2**32 - 1), d=st.integers(1, 5))
 def test_scores_are_ratios_of_likelihoods(seed, d):
     scorer, features, _ = fitted(seed, d=d, tol=1e-2)
@@ -100,7 +101,7 @@ def test_vectors_and_offsets_are_the_score():
     np.testing.assert_allclose(scores, by_hand, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     sizes=st.lists(st.integers(1, 6), min_size=2, max_size=12).filter(lambda s: max(s) > 1),

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from pipelines.faces.alignment import TEMPLATE
 from pipelines.inspection.landmark_sanity import Faults, faults, fit
@@ -25,7 +26,7 @@ def found(*landmarks):
     return {name: images for name, images in everything._asdict().items() if images}
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.floats(0.1, 10), st.floats(-179, 179), st.floats(-50, 50), st.floats(-50, 50)
 )

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tf_keras
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.constraints import MaskConstraint
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
@@ -62,7 +63,7 @@ def naive_locally_connected(x, kernel, bias, strides, padding):
     return y
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     height=st.integers(3, 7),
     width=st.integers(3, 7),

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.networks import baseline_network
 from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace, CosineClassifier
@@ -33,7 +34,7 @@ def naive(kind, margin, scale, identity, cosines):
     return math.log(total) + 64 - own
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     kind=st.sampled_from(sorted(SIGNALS)),
     dtype=st.sampled_from(["float16", "bfloat16", "float32", "float64"]),
@@ -124,7 +125,7 @@ def test_margins_make_the_loss_larger_and_no_margin_is_a_softmax_of_cosines():
         assert np.all(np.asarray(kind(0.4, 10.0, reduction=None)(labels, cosines)) > plain)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 999), scale=st.floats(0.01, 1000))
 def test_classifier_gives_cosines(seed, scale):
     rng = np.random.default_rng(seed)

@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.sparsify import load_masks, pack_mask, sample_mask, save_masks, unpack_mask
 
@@ -46,7 +47,7 @@ def halves(row, signed):
     return strata
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(
     layout=st.sampled_from(LAYOUTS),
     density=FRACTIONS,
@@ -71,7 +72,7 @@ def test_budgets_blocks_and_determinism(layout, density, lam, block, dead, seed)
     np.testing.assert_array_equal(mask, sample_mask(r, density, **arguments))
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     kind=st.sampled_from(["dense", "conv"]),
     density=st.floats(0.01, 1),
@@ -221,7 +222,7 @@ def test_bad_arguments(change, message):
     assert "\n" not in str(error.value)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(shape=st.lists(st.integers(0, 5), max_size=4), seed=st.integers(0, 100))
 def test_pack_and_unpack(shape, seed):
     mask = np.random.default_rng(seed).random(shape) < 0.5

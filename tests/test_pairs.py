@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from properties import examples
 
 from pipelines.batches.batches import image_batches, pair_batches, served
 from pipelines.batches.pairs import deal_folds, held_out_pairs
@@ -40,7 +41,7 @@ counts_with_a_pair = st.lists(st.integers(1, 6), min_size=2, max_size=8).filter(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     counts_with_a_pair,
     st.integers(0, 2**31),
@@ -183,7 +184,7 @@ def check_pairs(pairs, labels):
         assert pairs.same[pairs.fold == fold].mean() == 0.5
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=30),
     st.integers(1, 12),

@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from sklearn.metrics import roc_auc_score
 
 from sparseface_tf.evaluation import blufr, identification, lfw, metrics, pairs
@@ -377,7 +378,7 @@ def test_blufr(tmp_path):
     as_json(result)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 1000), images=st.integers(2, 30), block=st.integers(1, 12))
 def test_all_pairs_in_blocks(seed, images, block):
     rng = np.random.default_rng(seed)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from properties import examples
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from sparseface_tf.evaluation import metrics
@@ -33,7 +34,7 @@ class Product:
         return a @ b.T
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=TESTS, dtype=st.sampled_from([np.float32, np.float64]))
 def test_roc_and_area_are_scikit_learns(data, dtype):
     scores, same = both_kinds(data, dtype)
@@ -54,7 +55,7 @@ def test_roc_and_area_are_scikit_learns(data, dtype):
         assert np.mean(scores[same] >= threshold) == pytest.approx(y)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=TESTS, far=FARS, dtype=st.sampled_from([np.float32, np.float64]))
 def test_tar_is_the_best_that_the_far_allows(data, far, dtype):
     scores, same = both_kinds(data, dtype)
@@ -67,7 +68,7 @@ def test_tar_is_the_best_that_the_far_allows(data, far, dtype):
     assert rate.impostors == (~same).sum()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=TESTS)
 def test_equal_error_rate_lies_on_the_roc(data):
     scores, same = both_kinds(data)
@@ -101,7 +102,7 @@ def test_by_hand():
     assert bins.impostor == (3, 0, 1)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(data=TESTS, bins=st.integers(1, 10))
 def test_histogram_counts_every_score(data, bins):
     scores, same = both_kinds(data, np.float32)
@@ -131,7 +132,7 @@ def test_bad_scores():
         metrics.threshold_at_far(np.zeros(3), 1)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(seed=st.integers(0, 2**32 - 1), block=st.integers(1, 9), people=st.integers(1, 6))
 def test_search_against_loops(seed, block, people):
     rng = np.random.default_rng(seed)

@@ -5,8 +5,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from scipy.stats import norm
 
 from pipelines.batches.pairs import Pairs
@@ -277,7 +278,7 @@ def test_other_files_are_refused_in_one_line(written, tmp_path):
         read_scorings(target, "a key")
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_damaged_files_are_refused_or_read(written, tmp_path_factory, data):
     content = bytearray(written[0].read_bytes())

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from faults import failing, states_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from pipelines.batches.batches import image_batches, pair_batches
 from pipelines.batches.windows import Windows, windows_of
@@ -56,7 +57,7 @@ def number_of(image):
     return round(float(image[56, 48, 0]) * 128 + 127.5)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     st.lists(st.integers(1, 30), min_size=1, max_size=30),
     st.integers(2, 40),
@@ -113,7 +114,7 @@ def test_originals_are_as_they_were(written):
                 np.testing.assert_array_equal(found, expected)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.floats(0.6, 6.0), st.floats(-3.1, 3.1), st.integers(-60, 60), st.sampled_from(REGIONS))
 def test_a_face_that_was_cut_out_gives_the_same_crops(scale, angle, shift, region):
     """At any size, turned in any direction, also where it ends with the picture."""

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from properties import examples
 
 from pipelines.faces.alignment import TEMPLATE
 from pipelines.faces.cropping import crop_region, crop_regions
@@ -98,7 +99,7 @@ def test_against_naive_geometry(name, mirrored):
     np.testing.assert_allclose(crop, expected[:, ::-1] if mirrored else expected, atol=1.0)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @example(1.25, 0.0, 78, ["eyes", "eyes_nose"], True)  # A side of the canvas, but for rounding.
 @given(
     st.floats(0.7, 3.0),

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.networks import baseline_network, deepid2plus_network
 from sparseface_tf.supervision.signals import signals, supervise, targets
@@ -11,7 +12,7 @@ from sparseface_tf.supervision.verification import PairDistance, VerificationLos
 from sparseface_tf.training.schedules import SmoothDecay
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     pairs=st.integers(1, 8),
     size=st.integers(1, 5),

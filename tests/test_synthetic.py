@@ -5,6 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
+from properties import examples
 
 from pipelines.sources import rendering
 from pipelines.sources.synthetic import SyntheticFaces
@@ -90,7 +91,7 @@ def test_pictures_of_one_person_share_the_person_only(monkeypatch):
     assert all((scene[i] != scene[j]).mean() > 0.9 for i in range(4) for j in range(i))
 
 
-@hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
+@examples(60)
 @hypothesis.given(st.integers(0, len(FACES) - 1))
 def test_landmarks_make_a_face(index):
     landmarks = _load(FACES, index)[1]

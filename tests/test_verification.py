@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from properties import examples
 
 from sparseface_tf.matching.verification import best_threshold, verification_accuracy
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @example([(-1.0, False), (-0.9999999999999999, True)])
 @given(
     data=st.lists(
