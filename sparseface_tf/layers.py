@@ -122,10 +122,8 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
         kernel_size: integer or pair, height and width of the window.
         strides: integer or pair.
         padding: "valid" or "same" (zeros, as Conv2D pads).
-        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: as in
-            Conv2D. The kernel is initialised as if every position were a convolution: its
-            fans are those of one window.
+        activation, use_bias, initializers, regularizers, constraints: as in Conv2D. The kernel is
+            initialised as if every position were a convolution: its fans are those of one window.
 
     Input shape: (batch, height, width, inputs), height and width known.
     Output shape: (batch, out_height, out_width, filters).

@@ -13,11 +13,10 @@ import keras
 
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.text import read_lines
-from pipelines.files import read_json
 from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
 from sparseface_tf.embedding import saved_model
 from sparseface_tf.embedding.litert import METADATA, LiteRTNetwork
-from sparseface_tf.runs import HELD_OUT, MODEL, SETTINGS, RunFolder, run_of, unfinished_stage
+from sparseface_tf.runs import HELD_OUT, MODEL, RunFolder, run_of, unfinished_stage
 
 TFLITE = "model.tflite"
 
@@ -100,8 +99,9 @@ def find_model(path: str | os.PathLike[str]) -> str:
     if version:
         return version
     run = RunFolder(path)
-    if run.last_finished() is not None:
-        return run.stage(run.last_finished(), MODEL)
+    last = run.last_finished()
+    if last is not None:
+        return run.stage(last, MODEL)
     if run.exists():
         raise FileNotFoundError(f"No stage of the run {path} is finished: wait until one is.")
     raise FileNotFoundError(
@@ -117,13 +117,12 @@ def held_out_by_run(path: str | os.PathLike[str]) -> list[str]:
         ValueError: if it lies in no run, or in one that does not say.
     """
     run = run_of(path)
-    names = run and os.path.join(run, HELD_OUT)
-    if not run or not os.path.exists(names):
+    if run is None or not os.path.exists(run.file(HELD_OUT)):
         raise ValueError(
             f"--identities asks what the run of {path} held out, and that lies in no run that says "
             "so."
         )
-    return read_names(names)
+    return read_names(run.file(HELD_OUT))
 
 
 def read_names(path: str | os.PathLike[str]) -> list[str]:
@@ -193,7 +192,7 @@ def _region_of_run(path):
     if run is None:
         return None
     # Runs were of the whole face before there were regions.
-    fields = read_json(os.path.join(run, SETTINGS)).get("regions")
+    fields = run.settings().get("regions")
     return fields and _region(fields)
 
 

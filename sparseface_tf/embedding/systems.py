@@ -54,7 +54,7 @@ class System:
         if len(self.members) == 1:
             return self.features_of(self.members[0], cache, faces, images)
         parts = (self.features_of(member, cache, faces, images) for member in self.members)
-        return np.concatenate([normalize(part) for part in parts], axis=1, dtype=np.float32)
+        return np.concatenate([normalize(part) for part in parts], axis=1).astype(np.float32)
 
     def features_of(
         self, member: Embedder, cache: FeatureCache, faces: Faces, images: NDArray[np.integer]
@@ -66,7 +66,7 @@ class System:
         mirrored = cache.features(member, faces, images, mirrored=True)
         if self.flip == "join":
             return np.concatenate([features, mirrored], axis=1)
-        return (features + mirrored) / 2
+        return (features + mirrored) / np.float32(2)
 
     def singles(self) -> list[System]:
         """The members as systems of their own."""

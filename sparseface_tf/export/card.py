@@ -10,7 +10,7 @@ from pipelines.files import read_json
 from pipelines.tables import markdown_table
 from sparseface_tf.embedding.embedder import read_names
 from sparseface_tf.export.network import CENTRE, SCALE
-from sparseface_tf.runs import HELD_OUT, METRICS, SETTINGS, TITLES, accuracy, run_of
+from sparseface_tf.runs import HELD_OUT, METRICS, TITLES, accuracy, run_of
 from sparseface_tf.sparsify.geometry import layer_kind
 
 CARD = "MODEL_CARD.md"
@@ -106,9 +106,9 @@ def training_facts(path, width=1.0):
     run, beside = run_of(path), os.path.join(os.path.dirname(path), METRICS)
     if run is None:
         return {}
-    settings = read_json(os.path.join(run, SETTINGS))
+    settings = run.settings()
     facts = {"faces": _source(settings)}
-    held_out = os.path.join(run, HELD_OUT)
+    held_out = run.file(HELD_OUT)
     if os.path.isfile(held_out):
         people = len(read_names(held_out))
         facts["held out"] = f"{people:,} people of these, for choosing"

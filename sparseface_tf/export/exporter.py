@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.files import read_json
 from sparseface_tf.channels import at_width
 from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export.card import model_card, training_facts
@@ -22,7 +20,7 @@ from sparseface_tf.export.formats import FORMATS
 from sparseface_tf.export.network import CENTRE, EMBEDDING, IMAGE, SCALE, in_float32
 from sparseface_tf.export.parity import Parity, compare
 from sparseface_tf.export.settings import Export
-from sparseface_tf.runs import SETTINGS, run_of
+from sparseface_tf.runs import run_of
 
 # Seeds of the rendered faces: those of parity are not those of calibration, nor training's.
 CALIBRATION, PARITY = 101, 102
@@ -115,8 +113,7 @@ class Exporter:
     def _multiple(self):
         """What the run that the model lies in rounded numbers of channels to."""
         run = run_of(self.embedder.path)
-        settings = read_json(os.path.join(run, SETTINGS)) if run else {}
-        return settings.get("channel_multiple", 1)
+        return run.settings().get("channel_multiple", 1) if run else 1
 
     def metadata(
         self, layers: list[dict[str, Any]], measured: Parity, pixels: bool = False

@@ -38,7 +38,7 @@ def baseline_network(
             keeps its name, so a study network has no 1a and 1b.
         normalization: put a batch normalisation between each convolutional or locally connected
             layer and its ReLU; a dict holds settings of it, such as its `gamma_initializer`. Not in
-            the paper; see the README for what it is good for.
+            the paper; see docs/results/recipe.md for what it is good for.
         dropout: fraction of 5b's outputs dropped in training (Sec. 3: 0.3).
         name: name of the model.
 

@@ -14,6 +14,8 @@ import contextlib
 import os
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from pipelines.files import read_json, remove_partial, write_folder, write_json
 from sparseface_tf.runs import lock
@@ -31,21 +33,21 @@ BEST = "best.npz"
 _KEPT = (CHANNELS, SELECTION, HISTORY, LOGS)
 
 
-def scores_file(width=1.0):
+def scores_file(width: float = 1.0) -> str:
     """Name of the file of a stage's scores at a width."""
     return "scores.npz" if width == 1 else f"scores_at_{100 * width:g}.npz"
 
 
-def run_of(path):
-    """Folder of the run of train.py that a model's file lies in; None if it lies in none."""
+def run_of(path: str | os.PathLike) -> "RunFolder | None":
+    """The run of train.py that a model's file lies in; None if it lies in none."""
     folder = os.path.dirname(os.path.abspath(path))
-    for folder in (folder, os.path.dirname(folder)):
-        if os.path.isfile(os.path.join(folder, SETTINGS)):
-            return folder
+    for run in (RunFolder(folder), RunFolder(os.path.dirname(folder))):
+        if run.exists():
+            return run
     return None
 
 
-def unfinished_stage(path):
+def unfinished_stage(path: str) -> bool:
     """Whether a path is that of a stage that is not finished, or of a file in it."""
     path = os.path.abspath(path)
     for folder in (path, os.path.dirname(path)):
@@ -63,48 +65,48 @@ class RunFolder:
         path: the folder.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         self.path = os.fspath(path)
 
-    def file(self, *names):
+    def file(self, *names: str) -> str:
         """Path of a file in it."""
         return os.path.join(self.path, *names)
 
-    def stage(self, number, *names):
+    def stage(self, number: int, *names: str) -> str:
         """Path of a finished stage's folder, or of a file in it."""
         return self.file(f"stage{number}", *names)
 
-    def training(self, number, *names):
+    def training(self, number: int, *names: str) -> str:
         """Path of the folder that a stage is trained in, or of a file in it."""
         return self.file(f"stage{number}.training", *names)
 
-    def exists(self):
+    def exists(self) -> bool:
         """Whether a run has begun here."""
         return os.path.isfile(self.file(SETTINGS))
 
-    def finished(self, number):
+    def finished(self, number: int) -> bool:
         """Whether a stage is finished."""
         return os.path.isfile(self.stage(number, METRICS))
 
-    def begun(self, number):
+    def begun(self, number: int) -> bool:
         """Whether a stage that is not finished has a checkpoint to go on from."""
         return not self.finished(number) and os.path.isfile(self.training(number, CHECKPOINT))
 
-    def last_finished(self):
+    def last_finished(self) -> int | None:
         """Number of the last finished stage; None if there is none."""
         names = os.listdir(self.path) if os.path.isdir(self.path) else []
         numbers = [int(match[1]) for match in map(re.compile(r"stage(\d+)").fullmatch, names) if match]
         return max(filter(self.finished, numbers), default=None)
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """The content of experiment.json, a dict."""
         return read_json(self.file(SETTINGS))
 
-    def metrics(self, number):
+    def metrics(self, number: int) -> dict[str, Any]:
         """The content of a finished stage's metrics.json, a dict."""
         return read_json(self.stage(number, METRICS))
 
-    def check_free(self):
+    def check_free(self) -> None:
         """Raises ValueError if something other than a run is in the folder."""
         if os.path.isdir(self.path) and not self.exists():
             # A process that was killed at its very beginning leaves half of a file.
@@ -113,7 +115,7 @@ class RunFolder:
                 raise ValueError(f"{self.path} is not empty and holds no run: choose another.")
 
     @contextlib.contextmanager
-    def claimed(self, description):
+    def claimed(self, description: dict[str, Any]) -> Iterator["RunFolder"]:
         """Context in which this process alone writes here, after what others left is tidied up.
 
         Args:
@@ -155,11 +157,11 @@ class RunFolder:
         if not os.path.exists(self.training(number)):
             os.rename(self.stage(number), self.training(number))
 
-    def begin(self, number):
+    def begin(self, number: int) -> None:
         """Makes the folder that a stage is trained in, if it is not there."""
         os.makedirs(self.training(number), exist_ok=True)
 
-    def finish(self, number, write):
+    def finish(self, number: int, write: Callable[[str], None]) -> None:
         """Makes a stage a finished one.
 
         Args:

@@ -48,7 +48,7 @@ class CosineClassifier(keras.layers.Layer):
     first gradient that moves each identity towards its own faces. With CosFace the features' first
     gradient is then zero, as with the softmax. ArcFace's is not: its margin shrinks with the angle,
     so all features are drawn towards that one direction and stay there. It has to start from
-    directions drawn at random (README, "What makes it train").
+    directions drawn at random (docs/results/recipe.md).
 
     Args:
         identities: number of identities.

@@ -64,7 +64,7 @@ def supervise(
         dropped = layers.Dropout(dropout, dtype="float32", name=f"{name}_dropout")(feature)
         if identification == "softmax":
             # From zero: random logits would first teach the features to shrink, and a short
-            # training does not recover from that (README, "What makes it train").
+            # training does not recover from that (docs/results/recipe.md).
             classifier = layers.Dense(
                 identities, kernel_initializer="zeros", dtype="float32", name=f"{name}_identity"
             )

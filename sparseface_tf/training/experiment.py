@@ -4,7 +4,11 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Sequence
+from typing import Any
 
+from pipelines.faces.regions import Region
+from sparseface_tf.runs import RunFolder
 from sparseface_tf.training.settings import (
     Augmentation,
     Channels,
@@ -36,7 +40,7 @@ class Experiment:
     run: Run = Run()
 
     @classmethod
-    def of(cls, **flags):
+    def of(cls, **flags: Any) -> "Experiment":
         """An experiment from values by the names of their flags; defaults where there is none.
 
         Raises:
@@ -44,9 +48,9 @@ class Experiment:
         """
         return cls().changed(**flags)
 
-    def changed(self, **flags):
+    def changed(self, **flags: Any) -> "Experiment":
         """The same with other values, by the names of their flags."""
-        groups = {}
+        groups: dict[str, dict[str, Any]] = {}
         for name, value in flags.items():
             if name not in _PLACES:
                 raise TypeError(f"There is no setting '{name}'.")
@@ -60,13 +64,13 @@ class Experiment:
             },
         )
 
-    def flags(self):
+    def flags(self) -> dict[str, Any]:
         """The values by the names of their flags, a dict."""
         return {
             name: getattr(getattr(self, group), field) for name, (group, field) in _PLACES.items()
         }
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         self.network.check()
         layers = self.network.layers
@@ -89,7 +93,7 @@ class Experiment:
                 "selects while it trains has no mask yet: drop one of them."
             )
 
-    def stages(self):
+    def stages(self) -> list[Stage]:
         """The stages of Table 2, the dense one first: list of `Stage`."""
         layers, widths = self.network.layers, [1.0]
         stages = [Stage(0, "dense")]
@@ -111,15 +115,15 @@ class Experiment:
             )
         return stages
 
-    def region(self):
+    def region(self) -> Region:
         """The `Region` that the network sees, at the network's input size."""
         return self.data.region_of_face(self.network.pixels)
 
-    def normalization(self):
+    def normalization(self) -> bool | dict[str, Any]:
         """What networks are given as `normalization`, see `Channels.normalization`."""
         return self.channels.normalization(self.network.normalization)
 
-    def runs(self):
+    def runs(self) -> list["Experiment"]:
         """One experiment for each region, in the order given; itself if there is one only.
 
         Raises:
@@ -132,7 +136,7 @@ class Experiment:
             self.changed(region=name, output=os.path.join(self.run.output, name)) for name in names
         ]
 
-    def description(self):
+    def description(self) -> dict[str, Any]:
         """What experiment.json holds: a dict of all settings but --output."""
         mine = {name: value for name, value in self.flags().items() if name != "output"}
         # The region's row, not only the table's path: the table may be changed meanwhile.
@@ -144,7 +148,7 @@ class Experiment:
             mine["criteria_file"] = f"{self.sparsity.criteria_file} (SHA-256 {digest[:12]}…)"
         return mine
 
-    def check_same(self, folder):
+    def check_same(self, folder: RunFolder) -> None:
         """Raises ValueError if the run in a `RunFolder` has other settings than this."""
         differences = self.differences(folder.settings()) if folder.exists() else []
         if differences:
@@ -153,7 +157,7 @@ class Experiment:
                 "choose another --output, or give the settings of that run to resume it."
             )
 
-    def differences(self, theirs, but=()):
+    def differences(self, theirs: dict[str, Any], but: Sequence[str] = ()) -> list[str]:
         """What differs from another run, as on the command line.
 
         A setting that is younger than the other run has its default there.

@@ -17,6 +17,7 @@ from sparseface_tf.runs.folder import CHANNELS, CHECKPOINT, TABLE, RunFolder
 from sparseface_tf.training import structure
 from sparseface_tf.training.building import new_network, supervised, without_channels
 from sparseface_tf.training.checkpoint import load_checkpoint
+from sparseface_tf.training.experiment import Experiment
 from sparseface_tf.training.precision import dtype_policy
 from sparseface_tf.training.results import Results
 from sparseface_tf.training.run_data import RunData
@@ -37,7 +38,7 @@ class Stages:
         opened: dict that keeps the images that were opened and checked, for further runs on them.
     """
 
-    def __init__(self, experiment, opened=None):
+    def __init__(self, experiment: Experiment, opened: dict | None = None):
         self.experiment = experiment
         self.folder = RunFolder(experiment.run.output)
         self.stages = experiment.stages()
@@ -52,17 +53,17 @@ class Stages:
         )
         self._claim = contextlib.ExitStack()
 
-    def __enter__(self):
+    def __enter__(self) -> "Stages":
         return self
 
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Gives the folder free."""
         self._claim.close()
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Claims the output folder, opens the data and builds the network.
 
         Raises:
@@ -85,7 +86,7 @@ class Stages:
         self._check_space()
         logging.info("%s; %s.", self.data.summary(), keras.config.dtype_policy().name)
 
-    def run(self):
+    def run(self) -> str:
         """Trains the stages that are not finished, and writes the table.
 
         Returns:

@@ -20,11 +20,11 @@ class Augmentation:
     blur: float = setting(0.0, "Blur them with a Gaussian of up to so many pixels.")
     occlusion: float = setting(0.0, "Cover up to this share of half of the images.")
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         self.made()
 
-    def made(self):
+    def made(self) -> augmentation.Augmentation:
         """What the pipeline works with, a `pipelines.faces.augmentation.Augmentation`."""
         try:
             return augmentation.Augmentation(**dataclasses.asdict(self))

@@ -1,6 +1,7 @@
 """Channels in order of importance, and the widths that are trained together."""
 
 import dataclasses
+from typing import Any
 
 from pipelines.command_line import setting
 from sparseface_tf.channels import ChannelPenalty, DecreasingScales
@@ -28,7 +29,7 @@ class Channels:
     )
     freeze: bool = setting(True, "Freeze the normalisations once channels are pruned.")
 
-    def check(self, *, scaled, pruned, block):
+    def check(self, *, scaled: bool, pruned: bool, block: int) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense.
 
         Args:
@@ -59,7 +60,7 @@ class Channels:
                 f"--block={block} keeps runs of channels: give a --channel_multiple of it."
             )
 
-    def widths(self):
+    def widths(self) -> list[float]:
         """The widths of --levels, from 1 down, floats.
 
         Raises:
@@ -75,7 +76,7 @@ class Channels:
             ) from None
         return widths
 
-    def normalization(self, asked):
+    def normalization(self, asked: bool) -> bool | dict[str, Any]:
         """What networks are given as `normalization`: False, True or settings of the scales.
 
         Args:
@@ -83,7 +84,7 @@ class Channels:
         """
         if not (self.prioritise or self.lambda_s or self.lambda_m):
             return asked
-        settings = {}
+        settings: dict[str, Any] = {}
         if self.prioritise:
             settings["gamma_initializer"] = DecreasingScales()
         if self.lambda_s or self.lambda_m:

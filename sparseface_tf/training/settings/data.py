@@ -3,7 +3,8 @@
 import dataclasses
 
 from pipelines.command_line import setting
-from pipelines.faces.regions import TABLE, read_regions
+from pipelines.faces.regions import TABLE, Region, read_regions
+from pipelines.faces.source import Faces
 from pipelines.sources import open_faces
 from sparseface_tf.training.settings.ranges import check_choice, check_range
 
@@ -63,7 +64,7 @@ class Data:
         "", "Table of the regions, CSV. Default: the 25 that come with the package."
     )
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_choice(self, "sampling", ("images", "identities"))
         check_range(self, "held_out", above=0)
@@ -78,7 +79,7 @@ class Data:
         if self.exclude and self.faces == "synthetic":
             raise ValueError("--exclude names images of --data, which 'synthetic' has not.")
 
-    def open_faces(self, seed, name=None):
+    def open_faces(self, seed: int, name: str | None = None) -> Faces:
         """The source of faces of that name; default: --data. The seed is that of rendered ones."""
         return open_faces(
             name or self.faces,
@@ -87,7 +88,7 @@ class Data:
             seed=seed,
         )
 
-    def region_names(self):
+    def region_names(self) -> list[str]:
         """The names of --region, in order.
 
         Raises:
@@ -102,6 +103,6 @@ class Data:
             raise ValueError(f"--region={self.region} has a region twice.")
         return names
 
-    def region_of_face(self, input_width):
+    def region_of_face(self, input_width: int) -> Region:
         """The `Region` that a network of that input width sees, in pixels."""
         return read_regions(self.regions or TABLE)[self.region].scaled(input_width)

@@ -40,7 +40,7 @@ class Network:
     )
     dropout_f: float = setting(0.5, "Share of f and of the branches dropped (Sec. 3: 0.5).")
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         if self.name not in NETWORKS:
             raise ValueError(f"--network must be one of {', '.join(NETWORKS)}, got {self.name!r}.")

@@ -22,7 +22,7 @@ class Run:
     deterministic: bool = setting(False, "Same results to the bit on every run; slower.")
     checkpoint_steps: int = setting(200, "Mini-batches between two checkpoints.")
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_range(self, "seed", least=0)
         check_range(self, "checkpoint_steps", least=1)

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import keras
+
 from pipelines.command_line import setting
 from sparseface_tf.training.optimizers import learning_rates, stage_optimizer
 from sparseface_tf.training.settings.ranges import check_choice, check_range
@@ -42,7 +44,7 @@ class Schedule:
         "whose rate stays high, such as 'smooth'.",
     )
 
-    def check(self, retrainings):
+    def check(self, retrainings: int) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense.
 
         Args:
@@ -64,7 +66,7 @@ class Schedule:
         if retrainings and bool(self.retrain_steps) == bool(self.retrain_epochs):
             raise ValueError("Give the re-trainings' length as --retrain_steps or _epochs.")
 
-    def length(self, images, *, retrains):
+    def length(self, images: int, *, retrains: bool) -> int:
         """Number of mini-batches of a stage.
 
         Args:
@@ -76,7 +78,7 @@ class Schedule:
         )
         return steps or max(1, round(epochs * images / (2 * self.pairs)))
 
-    def stage_optimizer(self, steps, *, retrains):
+    def stage_optimizer(self, steps: int, *, retrains: bool) -> keras.optimizers.Optimizer:
         """The unbuilt optimizer of a stage of so many mini-batches."""
         peak = (self.retrain_learning_rate if retrains else 0) or self.learning_rate
         rates = learning_rates(

@@ -1,6 +1,7 @@
 """Which layers lose connections, in which order, and by what criterion."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from pipelines.command_line import setting
 from sparseface_tf.criteria import (
@@ -48,7 +49,7 @@ class Sparsity:
     )
     correlation_memory: int = setting(2048, "Memory for the correlations, in MiB.")
 
-    def check(self, layers):
+    def check(self, layers: Sequence[str]) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense.
 
         Args:
@@ -67,15 +68,15 @@ class Sparsity:
         if self.from_scratch and self.prunes_channels(layers):
             raise ValueError("--from_scratch is for masks only: drop it or --sparsify=channels.")
 
-    def structure(self, layers):
+    def structure(self, layers: Sequence[str]) -> list[tuple]:
         """The (layer, S) of every re-training, first stage first, see `structure.stages`."""
         return stages(self.sparsify, layers)
 
-    def prunes_channels(self, layers):
+    def prunes_channels(self, layers: Sequence[str]) -> bool:
         """Whether a stage prunes channels."""
         return CHANNELS in [layer for layer, _ in self.structure(layers)]
 
-    def criteria(self, layers):
+    def criteria(self, layers: Sequence[str]) -> list:
         """The criterion of every re-training, first stage first, a list.
 
         Args:
@@ -97,8 +98,11 @@ class Sparsity:
             own = text.strip().partition(":")[2]
             if not own and layer == CHANNELS:
                 own = "gamma"
-            flag = ("sparsify", text, own) if own else ("criterion", *[self.criterion] * 2)
-            found.append(self._criterion(*flag, layer, density))
+            if own:
+                found.append(self._criterion("sparsify", text, own, layer, density))
+            else:
+                chosen = self.criterion
+                found.append(self._criterion("criterion", chosen, chosen, layer, density))
         return found
 
     def _criterion(self, flag, value, text, layer, density):

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import keras
+
 from pipelines.command_line import setting
 from sparseface_tf.supervision import IDENTIFICATION, identification_loss
 from sparseface_tf.training.settings.ranges import check_choice, check_range
@@ -35,7 +37,7 @@ class Supervision:
         "parts the training pairs, measured anew at every checkpoint.",
     )
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_choice(self, "identification", IDENTIFICATION)
         check_range(self, "centre_weight", least=0)
@@ -54,7 +56,7 @@ class Supervision:
                     f"--margin must be 'data' or a number >= 0, got {self.margin!r}."
                 )
 
-    def identification_loss(self):
+    def identification_loss(self) -> keras.losses.Loss:
         """The identification signal, a `keras.losses.Loss`."""
         return identification_loss(
             self.identification,
