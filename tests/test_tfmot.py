@@ -285,7 +285,7 @@ def test_bad_models_end_with_one_line(monkeypatch):
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'sparseface_tf\[tfmot\]'$"):
+    with pytest.raises(ValueError, match="pip install tensorflow-model-optimization"):
         tfmot.two_by_four_masks(small())
 
 
