@@ -1,4 +1,4 @@
-"""Training does without the heavy packages that only draw, compare, detect or download."""
+"""The rooms of pipelines import the heavy packages that only draw, compare, detect or download late."""
 
 import pkgutil
 import subprocess
@@ -10,7 +10,7 @@ ROOMS = [module.name for module in pkgutil.iter_modules(pipelines.__path__) if m
 HEAVY = ("imagehash", "jinja2", "matplotlib", "mtcnn", "tensorboard", "tensorflow_datasets")
 
 
-def test_training_imports_no_heavy_package():
+def test_rooms_of_pipelines_import_no_heavy_package():
     rooms = ", ".join(f"pipelines.{name}" for name in ROOMS if name != "commands")
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({HEAVY}));"  # an import of one now fails
