@@ -68,7 +68,6 @@ def made_run(folder, chain, seed, accuracy, **changed):
 def made_stage(stage, chain, seed, accuracy):
     """Writes what the last stage of a run leaves into its folder; returns its accuracy."""
     pairs = decisions(100 * seed + int(1e4 * accuracy), accuracy)
-    os.makedirs(stage)
     answers = {"test": pairs, "training": pairs}
 
     def save(name, identified):

@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import pathlib
 import shutil
 
 import keras
@@ -13,13 +12,15 @@ import numpy as np
 import pytest
 from faults import failing, states_of
 from made_runs import cells, made_stage
-from programs import killed, program
+from programs import program
 
+from sparseface_tf.evaluation import bootstrap
+from sparseface_tf.programs.reproduce import scale_file
 from sparseface_tf.reproduction import TABLES, Chain, Reproducer, Reproduction
 from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables.base import DENSE, N1, NetworkTable, Row
-from sparseface_tf.runs import METRICS, MODEL, RunFolder
-from sparseface_tf.runs.folder import CHECKPOINT, MASKS
+from sparseface_tf.runs import METRICS, MODEL, RunFolder, lock
+from sparseface_tf.runs.folder import MASKS
 from sparseface_tf.sparsify import load_masks
 from sparseface_tf.training.experiment import Experiment
 
@@ -28,7 +29,7 @@ from sparseface_tf.training.experiment import Experiment
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory):
-    """Table 6 by reproduce.py, which was killed in the first stage, and gone on with from there."""
+    """Table 6 as reproduce.py makes it; the `Reproducer` of the same settings, and the folder."""
     root = tmp_path_factory.mktemp("reproduced")
     for identity in range(12):
         (root / "faces" / f"{identity}").mkdir(parents=True)
@@ -36,38 +37,32 @@ def reproduced(tmp_path_factory):
             image = np.random.default_rng((identity, number)).integers(256, size=(32, 28, 3))
             keras.utils.save_img(root / "faces" / f"{identity}" / f"{number}.png", image)
     folder = root / "out"
-    dense = RunFolder(folder / "seed0" / "dense")
-    killed(
+    code, output = program(
         *("reproduce.py", "--table=6", "--scale=smoke", "--seeds=1", f"--data={root / 'faces'}"),
         *("--margin=1", "--branches=pool4", "--steps=3", "--retrain_steps=2"),
-        *("--nodeterministic", "--precision=float32", f"--output={folder}"),
-        when=pathlib.Path(dense.training(0, CHECKPOINT)),
+        *("--training_pairs=0", "--nodeterministic", "--precision=float32", f"--output={folder}"),
     )
-    assert not dense.finished(0)
-    # A kill while the next run's folder is made leaves this.
-    half = folder / "seed0" / ".1_256-f.0123abcd.partial" / "stage0"
-    half.mkdir(parents=True)
-    (half / METRICS).write_text("{")
-
-    saved = Experiment.of(**{**dense.settings(), "regions": "", "output": str(folder)})
-    one = Reproducer(Reproduction(table=["6"], seeds=1, scale="smoke"), saved)
+    assert code == 0, output
+    saved = RunFolder(folder / "seed0" / "dense").settings()
+    settings = Experiment.of(**{**saved, "regions": "", "output": str(folder)})
+    one = Reproducer(Reproduction(table=["6"], seeds=1, scale="smoke"), settings)
     one.prepare()
-    one.run()
-    assert not half.exists()
-    return one, folder
+    return one, folder, output
 
 
-def test_a_killed_reproduction_goes_on_and_shares_what_is_trained(reproduced):
-    one, folder = reproduced
+def test_what_is_trained_is_shared_and_the_table_made(reproduced):
+    _, folder, output = reproduced
     metrics = [folder / "seed0" / name / "stage0" / METRICS for name in ("dense", "1_256-f")]
     assert metrics[0].stat().st_ino == metrics[1].stat().st_ino
-    rows = cells((folder / "table6.md").read_text())
+    text = (folder / "table6.md").read_text()
+    assert text in output
+    rows = cells(text)
     assert [row[0] for row in rows[1:]] == ["highest", "λ = 0.75", "random"]
     assert all(-1 <= float(row[1].replace("−", "-")) <= 1 and row[3] == "1" for row in rows[1:])
 
 
 def test_given_again_there_is_nothing_to_train(reproduced):
-    one, folder = reproduced
+    one, folder, _ = reproduced
     files = [path for path in (folder / "seed0").rglob("*") if path.is_file()]
     times = {path: path.stat().st_mtime_ns for path in files}
     one.run()
@@ -75,7 +70,7 @@ def test_given_again_there_is_nothing_to_train(reproduced):
 
 
 def test_from_scratch_has_the_same_masks_and_other_weights(reproduced):
-    one, _ = reproduced
+    one, *_ = reproduced
     anew, runs = dataclasses.replace(N1, from_scratch=True), one.runs
     runs.train(anew, 0, one.settings)
     # As long as the baseline.
@@ -91,11 +86,10 @@ def test_from_scratch_has_the_same_masks_and_other_weights(reproduced):
     assert near > 0.9 and abs(far) < 0.2
 
 
-def test_an_unknown_scale_is_told_in_one_line():
-    code, output = program("reproduce.py", "--table=3", "--scale=huge")
-    assert code != 0 and "Traceback" not in output
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("error: --scale=huge: there is no flags/scale/huge.cfg")
+def test_an_unknown_scale_is_refused_in_one_line():
+    with pytest.raises(ValueError, match="--scale=huge: there is no .*flags/scale/huge.cfg") as error:
+        scale_file("huge")
+    assert "\n" not in str(error.value)
 
 
 # === At every change of its files, with trainings that only leave what trainings leave ===
@@ -124,6 +118,9 @@ def reproduce(monkeypatch):
         yield MadeStages(experiment)
 
     monkeypatch.setattr(Runs, "prepared", prepared)
+    # What takes time and changes no file.
+    monkeypatch.setattr("sparseface_tf.reproduction.runs.own_session", contextlib.nullcontext)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", bootstrap.RESAMPLES // 20)
 
     def run(folder):
         settings = Experiment.of(output=str(folder), study=True, width=48, steps=8, retrain_steps=6)
@@ -156,7 +153,7 @@ def content(folder):
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in lock.FILES
     }
 
 

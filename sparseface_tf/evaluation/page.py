@@ -1,6 +1,7 @@
 """The report of an evaluation as one HTML file that needs no other."""
 
 import base64
+import functools
 import io
 import re
 import xml.etree.ElementTree as ElementTree
@@ -76,6 +77,14 @@ def write_html(path, package, template, **content):
     Raises:
         OSError: if the file cannot be written.
     """
+    page = _environment(package).get_template(template).render(**content)
+    # Names of files need not be valid Unicode.
+    write_atomically(path, lambda file: file.write(page.encode("utf-8", "replace")))
+
+
+@functools.cache
+def _environment(package):
+    """jinja2's environment of the templates in a package, which are compiled once."""
     # Not at the top: only pages need it.
     import jinja2  # noqa: PLC0415
 
@@ -90,9 +99,7 @@ def write_html(path, package, template, **content):
     )
     environment.filters.update(jpeg=jpeg_uri, score=_score, breakable=_breakable)
     environment.tests["numeric"] = lambda text: bool(_NUMERIC.fullmatch(text))
-    page = environment.get_template(template).render(**content)
-    # Names of files need not be valid Unicode.
-    write_atomically(path, lambda file: file.write(page.encode("utf-8", "replace")))
+    return environment
 
 
 def _figures(name, section, look):

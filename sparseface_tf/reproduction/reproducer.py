@@ -131,6 +131,7 @@ class Reproducer:
         """
         os.makedirs(self.runs.folder, exist_ok=True)
         with only_process(self.runs.folder):
+            self.runs.tidy()
             print(self._plan())
             if self.reproduction.train:
                 self._train()
@@ -159,6 +160,8 @@ class Reproducer:
         missing = {one for one in wanted if not self.runs.finished(*one)}
         with tqdm.tqdm(total=len(wanted), unit="network", dynamic_ncols=True) as bar:
             bar.update(len(wanted) - len(missing))
+            for chain, seed in self._finished():
+                self.runs.tidy_run(chain, seed)
             for seed in self.runs.seeds:
                 for chain in self.chains:
                     if (chain, seed) in missing:

@@ -30,9 +30,13 @@ class Runs:
         self.folder, self.seeds = os.path.expanduser(folder), seeds
         self._opened = {}
 
+    def of_seed(self, seed):
+        """Path of the folder of a seed's runs."""
+        return os.path.join(self.folder, f"seed{seed}")
+
     def of(self, chain, seed):
         """Path of a run's folder."""
-        return os.path.join(self.folder, f"seed{seed}", chain.name)
+        return os.path.join(self.of_seed(seed), chain.name)
 
     def folder_of(self, chain, seed):
         """`RunFolder` of a run."""
@@ -90,6 +94,17 @@ class Runs:
         """Losses along the training of the last stage, a list of dicts."""
         with open(self.stage(chain, seed, HISTORY), encoding="utf-8") as file:
             return [json.loads(line) for line in file]
+
+    def tidy_run(self, chain, seed):
+        """Removes what a kill has left in a finished run, which is not claimed for training again."""
+        with self.folder_of(chain, seed).claimed(None):
+            pass
+
+    def tidy(self):
+        """Removes what a kill has left unfinished beside the runs, when nobody else is at work."""
+        for folder in (self.folder, *(self.of_seed(seed) for seed in self.seeds)):
+            if os.path.isdir(folder):
+                remove_partial(folder)
 
     def check(self, chain, seed, settings):
         """Raises ValueError if the run is there with other settings."""
@@ -163,10 +178,8 @@ class Runs:
                     target = os.path.join(path, os.path.basename(source.stage(number)))
                     shutil.copytree(source.stage(number), target, copy_function=_link)
 
-        output = experiment.run.output
-        os.makedirs(os.path.dirname(output), exist_ok=True)
-        remove_partial(os.path.dirname(output))
-        write_folder(output, write)
+        os.makedirs(self.of_seed(seed), exist_ok=True)
+        write_folder(experiment.run.output, write)
 
 
 def _link(source, target):
