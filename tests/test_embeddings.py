@@ -174,10 +174,11 @@ def test_features_that_are_not_finite(tmp_path, lfw):
 
 
 def run_folder(root, region="face", stages=(0, 10, 9)):
-    """A run of train.py with stages and its settings."""
+    """A run of train.py with finished stages and its settings."""
     row = read_regions()[region].scaled(24)
     for stage in stages:
         network(root / f"stage{stage}" / "model.keras", row.height, 24, row.channels, seed=stage)
+        (root / f"stage{stage}" / "metrics.json").write_text("{}")
     (root / "experiment.json").write_text(json.dumps({"regions": vars(row)}))
     return root
 
@@ -189,6 +190,13 @@ def test_models_of_a_run(tmp_path):
     found = open_embedder(run)
     assert found.region == read_regions()["left_eye"].scaled(24)
     assert open_embedder(run / "stage9").key != found.key
+    # A later stage that is not finished is no model yet, nor one that is in training.
+    for folder in ("stage11", "stage12.training"):
+        network(run / folder / "model.keras", 28, 24)
+        for path in (run / folder, run / folder / "model.keras"):
+            with pytest.raises(FileNotFoundError, match="is not finished"):
+                find_model(path)
+    assert find_model(run).endswith("stage10/model.keras")
 
 
 @pytest.mark.parametrize(
