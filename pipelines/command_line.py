@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import shlex
 import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, TypeVar
 
 from absl import app, flags, logging
 
@@ -14,8 +16,12 @@ _DEFINE = {
     str: flags.DEFINE_string,
 }
 
+Settings = TypeVar("Settings")
 
-def setting(default, text, repeated=False, flag="", key=False):
+
+def setting(
+    default: Any, text: str, repeated: bool = False, flag: str = "", key: bool = False
+) -> Any:
     """A field of a dataclass of settings.
 
     Args:
@@ -32,7 +38,12 @@ def setting(default, text, repeated=False, flag="", key=False):
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def define_flags(settings, values=flags.FLAGS, without=(), section=""):
+def define_flags(
+    settings: type,
+    values: flags.FlagValues = flags.FLAGS,
+    without: Collection[str] = (),
+    section: str = "",
+) -> None:
     """Defines a flag for every field of a dataclass whose fields were made by `setting`.
 
     A field may also be a dataclass of settings itself, a group. Groups do not show in the names of
@@ -71,7 +82,7 @@ def define_flags(settings, values=flags.FLAGS, without=(), section=""):
             values.register_key_flag_for_module(sys.argv[0], values[name])
 
 
-def from_flags(settings, values=flags.FLAGS):
+def from_flags(settings: type[Settings], values: flags.FlagValues = flags.FLAGS) -> Settings:
     """The settings that parsed flags give, defaults where there is no flag; see `define_flags`."""
     given = {}
     for field, default in _fields(settings):
@@ -92,7 +103,11 @@ def _flag(field):
     return field.metadata["flag"] or field.name
 
 
-def run(program, text, parse=app.parse_flags_with_usage):
+def run(
+    program: Callable[[list[str]], None],
+    text: str | None,
+    parse: Callable[[list[str]], list[str]] = app.parse_flags_with_usage,
+) -> None:
     """Parses the command line and runs a program, whose flags have been defined.
 
     Args:
@@ -104,7 +119,7 @@ def run(program, text, parse=app.parse_flags_with_usage):
     app.run(lambda argv: program(argv[1:]), flags_parser=parse)
 
 
-def check_arguments(words):
+def check_arguments(words: Sequence[str]) -> None:
     """Refuses words that are no flags.
 
     Raises:
@@ -114,21 +129,25 @@ def check_arguments(words):
         raise ValueError(f"Unknown argument '{words[0]}': flags begin with --.")
 
 
-def typed_command():
+def typed_command() -> str:
     """The command line that runs, as one would type it."""
     program = sys.argv[0]
     start = f"python {shlex.quote(program)}" if program.endswith(".py") else program
     return f"{start} {shlex.join(sys.argv[1:])}".rstrip()
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     """What an error says first: its first line that is not blank, or else its class' name."""
     lines = (line.strip() for line in str(error).splitlines())
     return next(filter(None, lines), type(error).__name__)
 
 
 @contextlib.contextmanager
-def one_line_errors(*kinds, end="", interrupted="the same command goes on from what is finished."):
+def one_line_errors(
+    *kinds: type[BaseException],
+    end: str = "",
+    interrupted: str = "the same command goes on from what is finished.",
+) -> Iterator[None]:
     """Ends the program with one line that says what was wrong.
 
     Args:

@@ -18,6 +18,7 @@ TINY = [
     "--identities=12", "--images_per_identity=6", "--held_out=5", "--held_out_pairs=40",
     "--steps=4", "--retrain_steps=4", "--epochs=0", "--retrain_epochs=0", "--pairs=4",
     "--checkpoint_steps=3", "--correlation_images=16", "--deterministic", "--margin=1",
+    "--branches=pool4",
 ]  # fmt: skip
 MINE = """
 import dataclasses

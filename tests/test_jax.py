@@ -25,7 +25,7 @@ PROGRAM = """
     assert keras.backend.backend() == "jax"
     keras.utils.set_random_seed(0)
     network = baseline_network((48, 48, 3), 0.0625, study=True)
-    model = supervise(network, 4)
+    model = supervise(network, 4, branches=("pool4",))
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
     model.compile(optimizer, jit_compile=True, **signals(model))
     rng = np.random.default_rng(0)

@@ -27,7 +27,7 @@ from sparseface_tf.training.experiment import Experiment
 
 needs_tfmot = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow_model_optimization") is None,
-    reason="tensorflow-model-optimization is not installed: pip install 'sparseface_tf[tfmot]'",
+    reason="tensorflow-model-optimization is not installed",
 )
 
 # Each kind of layer, the input that gives its kernel the shape, and the share of it to keep.

@@ -54,7 +54,7 @@ class System:
         if len(self.members) == 1:
             return self.features_of(self.members[0], cache, faces, images)
         parts = (self.features_of(member, cache, faces, images) for member in self.members)
-        return np.concatenate([normalize(part) for part in parts], axis=1, dtype=np.float32)
+        return np.concatenate([normalize(part) for part in parts], axis=1).astype(np.float32)
 
     def features_of(
         self, member: Embedder, cache: FeatureCache, faces: Faces, images: NDArray[np.integer]

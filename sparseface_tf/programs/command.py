@@ -24,7 +24,7 @@ COMMANDS = {
 }
 
 
-def overview():
+def overview() -> str:
     """What `sparseface --help` says."""
     lines = [f"  {name:<11}{text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
@@ -38,7 +38,7 @@ def overview():
     )
 
 
-def main():
+def main() -> int:
     """Runs the command line.
 
     Returns:

@@ -1,7 +1,7 @@
 """Evaluates trained networks: sparseface evaluate --model=runs/faces --protocol=lfw --data=DIR"""
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
-from sparseface_tf.evaluation.evaluator import Evaluation, Evaluator
+from sparseface_tf.evaluation import Evaluation, Evaluator
 from sparseface_tf.programs.flag_files import FlagFile, parse
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import os
 import pathlib
+from collections.abc import Sequence
 
 from absl import app, flags
 
@@ -30,7 +31,7 @@ class FlagFile:
     )
 
 
-def shipped_names():
+def shipped_names() -> list[str]:
     """The names of the flag files that come with the package, sorted, as "paper/table3_f"."""
     folder = pathlib.Path(shipped_root(FOLDER), FOLDER)
     return sorted(
@@ -38,7 +39,7 @@ def shipped_names():
     )
 
 
-def find_flag_file(path):
+def find_flag_file(path: str) -> str:
     """The path of a flag file.
 
     Args:
@@ -54,7 +55,7 @@ def find_flag_file(path):
     if name in names:
         return os.path.join(shipped_root(FOLDER), FOLDER, *f"{name}{SUFFIX}".split("/"))
     raise ValueError(
-        f"there is no file {path}, and none of that name comes with the package; near it: "
+        f"there is no {path}, neither here nor in the package; near it: "
         f"{', '.join(_near(name, names))}."
     )
 
@@ -75,13 +76,13 @@ class _Reader(flags.FlagValues):
 
     def _get_flag_file_lines(self, filename, parsed_file_stack=None):
         try:
-            path = find_flag_file(filename)
+            path = find_flag_file(filename) if filename else filename  # absl takes none for nothing
         except ValueError as error:
             raise ValueError(f"--flagfile={filename}: {error}") from None
         return super()._get_flag_file_lines(path, parsed_file_stack)
 
 
-def read_flag_files(argv):
+def read_flag_files(argv: Sequence[str]) -> list[str]:
     """A command line with the flags of its flag files in the places of --flagfile.
 
     Args:
@@ -93,7 +94,7 @@ def read_flag_files(argv):
     return [argv[0], *_Reader().read_flags_from_files(argv[1:])]
 
 
-def parse(argv):
+def parse(argv: Sequence[str]) -> list[str]:
     """Parses a command line, for `absl.app.run`; ends the program if a flag file is missing."""
     with one_line_errors(ValueError, OSError):
         given = read_flag_files(argv)

@@ -13,7 +13,8 @@ from absl import flags
 from pipelines.command_line import define_flags, from_flags, one_line_errors, run
 from sparseface_tf.programs.flag_files import FlagFile, parse
 from sparseface_tf.programs.shipped import shipped_root
-from sparseface_tf.recognition.commands import DEFAULT_MODEL, Recogniser, Recognition
+from sparseface_tf.recognition import Recogniser, Recognition
+from sparseface_tf.recognition.settings import DEFAULT_MODEL
 
 
 def main():

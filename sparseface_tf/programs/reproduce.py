@@ -1,5 +1,7 @@
 """Runs the comparisons of the papers: sparseface reproduce --table=8 --scale=smoke"""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 from absl import app, flags
 
@@ -16,7 +18,7 @@ def main():
     run(program, __doc__, parse)
 
 
-def parse(argv):
+def parse(argv: Sequence[str]) -> list[str]:
     """Parses the flags of the scale first, so that those given override them."""
     with one_line_errors(ValueError, OSError):
         given = read_flag_files(argv)
@@ -27,7 +29,7 @@ def parse(argv):
     return app.parse_flags_with_usage([*scale, *given[1:]])
 
 
-def scale_file(scale):
+def scale_file(scale: str) -> str:
     """The path of a scale's flag file.
 
     Raises:

@@ -8,7 +8,7 @@ import os
 import sparseface_tf
 
 
-def shipped_root(path):
+def shipped_root(path: str) -> str:
     """The folder that has `path` in it: that of the package, or that of the checkout.
 
     Args:

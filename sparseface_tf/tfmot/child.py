@@ -13,7 +13,7 @@ from sparseface_tf.child import ChildFailed, child_lines
 from sparseface_tf.tfmot.twins import from_twin, to_twin
 
 WORKER = os.path.join(os.path.dirname(__file__), "worker.py")
-INSTALL = "pip install 'sparseface_tf[tfmot]'"
+INSTALL = "pip install tensorflow-model-optimization tf_keras setuptools"
 ENVIRONMENT = {
     "TF_USE_LEGACY_KERAS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -74,6 +74,6 @@ def _run(folder, names, progress):
                 bar.update()
     except ChildFailed as error:
         raise ChildProcessError(
-            f"tensorflow-model-optimization ended with status {error.status}: {error} (it comes "
-            f"with {INSTALL})"
+            f"tensorflow-model-optimization ended with status {error.status}: {error} (it needs: "
+            f"{INSTALL})"
         ) from None

@@ -1,0 +1,19 @@
+"""Training does without the heavy packages that only draw, compare, detect or download."""
+
+import pkgutil
+import subprocess
+import sys
+
+import pipelines
+
+ROOMS = [module.name for module in pkgutil.iter_modules(pipelines.__path__) if module.ispkg]
+HEAVY = ("imagehash", "jinja2", "matplotlib", "mtcnn", "tensorboard", "tensorflow_datasets")
+
+
+def test_training_imports_no_heavy_package():
+    rooms = ", ".join(f"pipelines.{name}" for name in ROOMS if name != "commands")
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({HEAVY}));"  # an import of one now fails
+        f"import {rooms}, sparseface_tf.training.stages"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
