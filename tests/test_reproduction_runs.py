@@ -5,8 +5,10 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import shutil
 
+import absl.flags
 import keras
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from faults import failing, states_of
 from made_runs import cells, made_stage
 from programs import program
 
+from pipelines.command_line import define_flags, from_flags
 from sparseface_tf.evaluation import bootstrap
+from sparseface_tf.programs.flag_files import read_flag_files
 from sparseface_tf.programs.reproduce import scale_file
 from sparseface_tf.reproduction import TABLES, Chain, Reproducer, Reproduction
 from sparseface_tf.reproduction.runs import Runs
@@ -28,51 +32,50 @@ from sparseface_tf.training.experiment import Experiment
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory):
-    """Table 6 as reproduce.py makes it; the `Reproducer` of the same settings, and the folder."""
+def given(tmp_path_factory):
+    """The flags of reproduce.py but for the table and the scale, a list, and the runs' folder."""
     root = tmp_path_factory.mktemp("reproduced")
     for identity in range(12):
         (root / "faces" / f"{identity}").mkdir(parents=True)
         for number in range(6):
             image = np.random.default_rng((identity, number)).integers(256, size=(32, 28, 3))
             keras.utils.save_img(root / "faces" / f"{identity}" / f"{number}.png", image)
-    folder = root / "out"
-    code, output = program(
-        *("reproduce.py", "--table=6", "--scale=smoke", "--seeds=1", f"--data={root / 'faces'}"),
-        *("--margin=1", "--branches=pool4", "--steps=3", "--retrain_steps=2"),
-        *("--training_pairs=0", "--nodeterministic", "--precision=float32", f"--output={folder}"),
-    )
-    assert code == 0, output
-    saved = RunFolder(folder / "seed0" / "dense").settings()
-    settings = Experiment.of(**{**saved, "regions": "", "output": str(folder)})
-    one = Reproducer(Reproduction(table=["6"], seeds=1, scale="smoke"), settings)
-    one.prepare()
-    return one, folder, output
+    return [
+        *(f"--data={root / 'faces'}", "--margin=1", "--branches=pool4", "--training_pairs=0"),
+        *("--steps=3", "--retrain_steps=2", "--nodeterministic", "--precision=float32"),
+        f"--output={root / 'out'}",
+    ], root / "out"
 
 
-def test_what_is_trained_is_shared_and_the_table_made(reproduced):
-    _, folder, output = reproduced
-    metrics = [folder / "seed0" / name / "stage0" / METRICS for name in ("dense", "1_256-f")]
-    assert metrics[0].stat().st_ino == metrics[1].stat().st_ino
-    text = (folder / "table6.md").read_text()
-    assert text in output
-    rows = cells(text)
-    assert [row[0] for row in rows[1:]] == ["highest", "λ = 0.75", "random"]
-    assert all(-1 <= float(row[1].replace("−", "-")) <= 1 and row[3] == "1" for row in rows[1:])
+@pytest.fixture(scope="module")
+def dense(given):
+    """Runs with the dense network of seed 0, and the scale's settings with the flags given."""
+    values = absl.flags.FlagValues()
+    define_flags(Experiment, values)
+    values(read_flag_files(["reproduce.py", "--flagfile=flags/scale/smoke.cfg", *given[0]]))
+    settings, runs = from_flags(Experiment, values), Runs(given[1], [0])
+    runs.train(DENSE, 0, settings)
+    return runs, settings
 
 
-def test_given_again_there_is_nothing_to_train(reproduced):
-    one, folder, _ = reproduced
-    files = [path for path in (folder / "seed0").rglob("*") if path.is_file()]
-    times = {path: path.stat().st_mtime_ns for path in files}
-    one.run()
-    assert times == {path: path.stat().st_mtime_ns for path in times}
+@pytest.fixture(scope="module")
+def sparse(dense):
+    """The same with the first sparse network, which goes on from the dense one."""
+    runs, settings = dense
+    runs.train(N1, 0, settings)
+    return runs, settings
 
 
-def test_from_scratch_has_the_same_masks_and_other_weights(reproduced):
-    one, *_ = reproduced
-    anew, runs = dataclasses.replace(N1, from_scratch=True), one.runs
-    runs.train(anew, 0, one.settings)
+def test_what_is_trained_is_shared(sparse):
+    runs, _ = sparse
+    files = [runs.folder_of(chain, 0).stage(0, MODEL) for chain in (DENSE, N1)]
+    assert os.path.samefile(*files)
+
+
+def test_from_scratch_has_the_same_masks_and_other_weights(sparse):
+    runs, settings = sparse
+    anew = dataclasses.replace(N1, from_scratch=True)
+    runs.train(anew, 0, settings)
     # As long as the baseline.
     assert runs.metrics(anew, 0)["from_scratch"] and runs.metrics(anew, 0)["steps"] == 3
     masks = [load_masks(runs.stage(chain, 0, MASKS))["f"] for chain in (N1, anew)]
@@ -84,6 +87,22 @@ def test_from_scratch_has_the_same_masks_and_other_weights(reproduced):
     # Re-trained weights lie near those they began with, new ones lie anywhere.
     near, far = (np.corrcoef(kernels[0], kernel)[0, 1] for kernel in kernels[1:])
     assert near > 0.9 and abs(far) < 0.2
+
+
+def test_the_program_makes_the_table_of_what_is_trained_already(sparse, given):
+    flags, folder = given
+    files = [*(folder / "seed0").glob("*/stage*/*")]
+    times = {path: path.stat().st_mtime_ns for path in files}
+    assert len(times) > 6
+    code, output = program("reproduce.py", "--table=6", "--scale=smoke", "--seeds=1", *flags)
+    assert code == 0, output
+    assert "to be trained" not in output
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+    text = (folder / "table6.md").read_text()
+    assert text in output
+    rows = cells(text)
+    assert [row[0] for row in rows[1:]] == ["highest", "λ = 0.75", "random"]
+    assert all(-1 <= float(row[1].replace("−", "-")) <= 1 and row[3] == "1" for row in rows[1:])
 
 
 def test_an_unknown_scale_is_refused_in_one_line():

@@ -96,7 +96,7 @@ class Recogniser:
             )
         return name, found[name]
 
-    def verify(self, first, second):
+    def verify(self, first: str, second: str) -> None:
         """Tells whether two photographs are of the same person."""
         self._check_save([first, second])
         name, scores = self.scoring
@@ -128,7 +128,7 @@ class Recogniser:
             ]
             self._save(annotation.side_by_side(pictures))
 
-    def enroll(self, name, paths):
+    def enroll(self, name: str, paths: Sequence[str]) -> None:
         """Adds a face of each photograph to a person.
 
         Every one is kept when it is done, so that nothing is lost if one of them cannot be used.
@@ -160,7 +160,7 @@ class Recogniser:
                 self._save(annotation.annotated(photo.image, [face], [name], [True]))
         self._end(problems, len(paths))
 
-    def identify(self, paths):
+    def identify(self, paths: Sequence[str]) -> None:
         """Tells who of the gallery is in photographs."""
         self._check_save(paths, one=True)
         names, gallery = PeopleGallery(self.settings.gallery, self.key).faces()
@@ -191,7 +191,7 @@ class Recogniser:
                 self._save(annotation.annotated(photo.image, faces, texts, known))
         self._end(problems, len(paths))
 
-    def list_people(self):
+    def list_people(self) -> None:
         """Prints who is in the gallery."""
         people = PeopleGallery(self.settings.gallery).people()
         for name, count in people.items():
@@ -199,12 +199,12 @@ class Recogniser:
         total = wording.faces(sum(people.values()))
         print(f"{len(people)} people, {total} in {self.settings.gallery}.")
 
-    def remove(self, name):
+    def remove(self, name: str) -> None:
         """Removes a person from the gallery."""
         count = PeopleGallery(self.settings.gallery).remove(name)
         print(f"Removed {checked_name(name)} with {wording.faces(count)}.")
 
-    def calibrate(self):
+    def calibrate(self) -> None:
         """Learns what scores mean, and prints the thresholds."""
         settings = self.settings
         if not settings.data:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from sparseface_tf.criteria import criteria
+from sparseface_tf.training.experiment import Experiment
 
 _VGG16 = {"network": "vgg16", "study": False}
 _PEER = {"study": False, "width_multiplier": 1.0}
@@ -53,7 +54,7 @@ class Chain:
         network: a name of `VARIANTS`.
     """
 
-    stages: tuple = ()
+    stages: tuple[str, ...] = ()
     from_scratch: bool = False
     network: str = "baseline"
 
@@ -72,18 +73,18 @@ class Chain:
         title += ", from scratch" if self.from_scratch else ""
         return title if self.network == "baseline" else f"{self.network} {title}"
 
-    def before(self):
+    def before(self) -> "Chain | None":
         """The chain without its last stage, which it goes on from; None for a dense network."""
         if not self.stages:
             return None
         return dataclasses.replace(self, stages=self.stages[:-1], from_scratch=False)
 
-    def ends(self):
+    def ends(self) -> "list[Chain]":
         """The chains that end at each of its stages: the dense one first, itself last."""
         before = self.before()
         return [*(before.ends() if before else []), self]
 
-    def experiment(self, settings, seed, output):
+    def experiment(self, settings: Experiment, seed: int, output: str) -> Experiment:
         """The `Experiment` that trains it.
 
         Args:

@@ -14,7 +14,9 @@ from sparseface_tf.reproduction.report import Report
 from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
 from sparseface_tf.reproduction.tables import TABLES
+from sparseface_tf.reproduction.tables.base import Table
 from sparseface_tf.runs.lock import only_process
+from sparseface_tf.training.experiment import Experiment
 from sparseface_tf.training.structure import CHANNELS
 
 # Settings of an `Experiment` that the rows of a table choose.
@@ -25,7 +27,7 @@ ROWS = ("sparsify", "criterion", "from_scratch", "network", "seed")
 class Reproduction:
     """Settings of a reproduction; reproduce.py has a flag for each, beside those of train.py."""
 
-    table: list = setting([], f"What to reproduce: {', '.join(TABLES)}, or 'all'.")
+    table: list[str] = setting([], f"What to reproduce: {', '.join(TABLES)}, or 'all'.")
     scale: str = setting(
         "study", "Size of networks, data and schedule: a flag file of flags/scale, as study.cfg."
     )
@@ -33,7 +35,7 @@ class Reproduction:
     train: bool = setting(
         True, "Train what is missing; --notrain writes the tables from the runs that are there."
     )
-    criteria: list = setting(
+    criteria: list[str] = setting(
         ["obd", "magnitude", "brp", "correlation"],
         "Criteria of Table 8, as of --criterion; those of --criteria_file come on top.",
     )
@@ -49,7 +51,7 @@ class Reproduction:
         "flags/ensemble/regions_evaluate.cfg makes it.",
     )
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         if not self.table:
             raise ValueError(f"No table: give --table, of {', '.join(TABLES)}, or all.")
@@ -64,13 +66,13 @@ class Reproduction:
             except ValueError as error:
                 raise ValueError(f"--criteria={text}: {error}") from None
 
-    def tables(self):
+    def tables(self) -> list[Table]:
         """The `Table`s that are asked for, in the paper's order; of 'all', those that can be made.
 
         Raises:
             ValueError: if one is asked for by name and needs what was not given.
         """
-        found = []
+        found: list[Table] = []
         for name, make in TABLES.items():
             if name in self.table or "all" in self.table:
                 table = make(self)
@@ -92,11 +94,11 @@ class Reproducer:
         settings: the `Experiment` of the scale, its --output the folder of all runs and tables.
     """
 
-    def __init__(self, reproduction, settings):
+    def __init__(self, reproduction: Reproduction, settings: Experiment) -> None:
         self.reproduction, self.settings = reproduction, settings
         self.runs = Runs(settings.run.output, range(reproduction.seeds))
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Checks all settings, and those of the runs that are there.
 
         Raises:
@@ -123,7 +125,7 @@ class Reproducer:
                     self.runs.check(chain, seed, self.settings)
         self.runs.check_alike(self._finished())
 
-    def run(self):
+    def run(self) -> None:
         """Trains what is missing, seed by seed, and writes the tables.
 
         Raises:

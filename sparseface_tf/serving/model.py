@@ -4,6 +4,7 @@ import asyncio
 import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import orjson
@@ -52,7 +53,7 @@ class FaceModel(Model):
         self._pool = ThreadPoolExecutor(threads or os.cpu_count(), thread_name_prefix="signature")
         self.load()
 
-    def load(self):
+    def load(self) -> bool:
         try:
             self.network = SavedModelNetwork(self.path)
             self._tensors = {
@@ -64,10 +65,10 @@ class FaceModel(Model):
         self.ready = True
         return True
 
-    def get_input_types(self):
+    def get_input_types(self) -> list[dict]:
         return [tensor.described() for tensor in self._tensors[DEFAULT][0].values()]
 
-    def get_output_types(self):
+    def get_output_types(self) -> list[dict]:
         return [tensor.described() for tensor in self._tensors[DEFAULT][1].values()]
 
     @property
@@ -75,7 +76,7 @@ class FaceModel(Model):
         """Name of the version's folder."""
         return os.path.basename(os.path.abspath(self.path))
 
-    def metadata(self):
+    def metadata(self) -> dict:
         """What TensorFlow Serving answers to GET /v1/models/NAME/metadata."""
         signatures = {
             name: json_format.MessageToDict(self.network.graph.signature_def[name])
@@ -86,7 +87,12 @@ class FaceModel(Model):
             "metadata": {"signature_def": {"signature_def": signatures}},
         }
 
-    async def predict(self, payload, headers=None, response_headers=None):
+    async def predict(
+        self,
+        payload: Any,
+        headers: dict[str, str] | None = None,
+        response_headers: dict[str, str] | None = None,
+    ) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._answer, payload)
 

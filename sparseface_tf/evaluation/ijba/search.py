@@ -1,9 +1,11 @@
 """IJB-A 1:N: whose template, of a gallery, a probe is."""
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparseface_tf.evaluation import metrics
 from sparseface_tf.evaluation.estimate import Estimate, RateEstimate
@@ -59,7 +61,9 @@ class TemplateSearch:
     )
 
 
-def read_search(folder, source, splits=SPLITS, allow_missing=False):
+def read_search(
+    folder: str, source: Any, splits: Sequence[int] = SPLITS, allow_missing: bool = False
+) -> TemplateTest:
     """Reads the 1:N protocol.
 
     For each split N, in `folder` or in `folder`/splitN: search_gallery_N.csv and
@@ -91,7 +95,13 @@ def read_search(folder, source, splits=SPLITS, allow_missing=False):
     )
 
 
-def evaluate_search(features, test, scorer, fpirs=FPIRS, ranks=RANKS):
+def evaluate_search(
+    features: NDArray,
+    test: TemplateTest,
+    scorer: Any,
+    fpirs: Sequence[float] = FPIRS,
+    ranks: int = RANKS,
+) -> TemplateSearch:
     """Runs the 1:N protocol.
 
     Args:
@@ -116,7 +126,8 @@ def evaluate_search(features, test, scorer, fpirs=FPIRS, ranks=RANKS):
         for gallery, probes in test.splits
     ]
     curves = np.array([cmc(found, ranks) for found in splits])
-    tpir, curve = (), None
+    tpir: tuple[RateEstimate, ...] = ()
+    curve = None
     if not any(found.mated.all() for found in splits):
         tpir = tuple(
             RateEstimate(far, Estimate.of([dir_at_far(f, far, rank=None).rate for f in splits], "splits"))

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,14 +27,14 @@ class Row(NamedTuple):
     face: BoxedFace
 
 
-def splits_in(folder):
+def splits_in(folder: str) -> tuple[int, ...]:
     """Numbers of the splits whose tables are in a folder; the published sets have ten."""
     tables = [(n, name) for n in SPLITS for name in ("verify_metadata", "search_gallery")]
     found = {n for n, name in tables if tf.io.gfile.exists(table_path(folder, name, n))}
     return tuple(sorted(found))
 
 
-def read_faces(folder, splits=SPLITS):
+def read_faces(folder: str, splits: Sequence[int] = SPLITS) -> list[BoxedFace]:
     """All faces in the tables of either protocol, for `pipelines.sources.boxed_faces.BoxedFaces`.
 
     Args:
@@ -47,7 +48,7 @@ def read_faces(folder, splits=SPLITS):
         FileNotFoundError: if there is no table.
         ValueError: for a malformed one.
     """
-    faces = set()
+    faces: set[BoxedFace] = set()
     for split in splits:
         for name in ("verify_metadata", "search_gallery", "search_probe"):
             path = table_path(folder, name, split)

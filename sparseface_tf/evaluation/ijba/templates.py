@@ -5,6 +5,7 @@ import os
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.faces.names import find_images
 
@@ -84,7 +85,7 @@ def _templates(rows):
     )
 
 
-def pool(features, templates):
+def pool(features: NDArray, templates: Templates) -> NDArray:
     """Features of templates: the mean over their media, that of a medium the mean of its rows.
 
     Args:

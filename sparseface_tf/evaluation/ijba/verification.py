@@ -1,9 +1,11 @@
 """IJB-A 1:1: whether two templates are of one person."""
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.faces.text import read_lines
 from sparseface_tf.evaluation import metrics
@@ -59,7 +61,9 @@ class TemplateVerification:
     )
 
 
-def read_verification(folder, source, splits=SPLITS, allow_missing=False):
+def read_verification(
+    folder: str, source: Any, splits: Sequence[int] = SPLITS, allow_missing: bool = False
+) -> TemplateTest:
     """Reads the 1:1 protocol.
 
     For each split N, in `folder` or in `folder`/splitN: verify_metadata_N.csv, a table with a face
@@ -115,7 +119,9 @@ def _read_comparisons(path, templates):
     return np.array(pairs, np.int64)
 
 
-def evaluate_verification(features, test, scorer, fars=FARS):
+def evaluate_verification(
+    features: NDArray, test: TemplateTest, scorer: Any, fars: Sequence[float] = FARS
+) -> TemplateVerification:
     """Runs the 1:1 protocol.
 
     Args:

@@ -1,22 +1,26 @@
 """CMC: how many probes are found at a rank or better."""
 
 import math
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sparseface_tf.evaluation.plots.look import (
     LOOK,
+    Look,
     draw_lines,
     legend_below,
     new_panel,
     styles,
     zoom,
 )
+from sparseface_tf.evaluation.section import Run
 
 
-def plot_cmc(runs, look=None):
+def plot_cmc(runs: Sequence[Run], look: Look | None = None) -> Figure | None:
     """Share of probes found at a rank or better, over the rank on a logarithmic axis.
 
     The axis ends where no curve rises any more.

@@ -1,11 +1,22 @@
 """DET: both kinds of errors on the scale of the normal deviate."""
 
+from collections.abc import Sequence
+
 import matplotlib
 import numpy as np
 import scipy.stats
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from sparseface_tf.evaluation.plots.look import LOOK, draw_lines, legend_below, new_panel, styles
+from sparseface_tf.evaluation.plots.look import (
+    LOOK,
+    Look,
+    draw_lines,
+    legend_below,
+    new_panel,
+    styles,
+)
+from sparseface_tf.evaluation.section import Run
 
 # Percentages with a tick on a DET plot, those first that are to stay where space is short.
 _PERCENT = (
@@ -15,7 +26,7 @@ _PERCENT = (
 _CLOSEST = 1e-12  # to 0 and 1 that the normal deviate scale goes
 
 
-def plot_det(runs, look=None):
+def plot_det(runs: Sequence[Run], look: Look | None = None) -> Figure | None:
     """FRR over FAR, both on the scale of the normal deviate, on which normal scores are lines.
 
     Rates of 0 and 1 are infinitely far away there and left out.

@@ -2,15 +2,19 @@
 
 import os
 import re
+from collections.abc import Callable, Sequence
+
+from matplotlib.figure import Figure
 
 from pipelines.files import write_atomically
 from sparseface_tf.evaluation.plots.cmc import plot_cmc
 from sparseface_tf.evaluation.plots.det import plot_det
 from sparseface_tf.evaluation.plots.histograms import plot_histograms
-from sparseface_tf.evaluation.plots.look import styles
+from sparseface_tf.evaluation.plots.look import Look, styles
 from sparseface_tf.evaluation.plots.rates import plot_roc, plot_search
+from sparseface_tf.evaluation.section import Section
 
-FIGURES = {
+FIGURES: dict[str, tuple[Callable, str]] = {
     "roc": (
         plot_roc,
         "ROC: true accept rate over false accept rate.",
@@ -36,7 +40,7 @@ FIGURES = {
 }
 
 
-def figures(section, look=None):
+def figures(section: Section, look: Look | None = None) -> dict[str, Figure]:
     """The plots of a section.
 
     Args:
@@ -51,7 +55,7 @@ def figures(section, look=None):
     return {kind: figure for kind, figure in drawn.items() if figure is not None}
 
 
-def slugs(sections):
+def slugs(sections: Sequence[Section]) -> list[str]:
     """Names of sections for files and links.
 
     Args:
@@ -70,7 +74,7 @@ def slugs(sections):
     return names
 
 
-def write_plots(folder, sections):
+def write_plots(folder: str | os.PathLike, sections: Sequence[Section]) -> list[str]:
     """Writes all plots of a report as PNG files, each of which is there wholly or not at all.
 
     Args:

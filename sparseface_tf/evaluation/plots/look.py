@@ -1,9 +1,13 @@
 """The look that all plots share: colours, line styles, figures and legends."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from sparseface_tf.evaluation.section import Run
 
 # Distinct for colour-blind readers too: those of Okabe and Ito (2008) without yellow, which is
 # faint on white, then three of Tol's muted ones.
@@ -12,7 +16,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 LINES = ("solid", (0, (4, 1.6)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 GENUINE, IMPOSTOR = COLOURS[:2]
 
-LOOK = {
+LOOK: dict[Any, Any] = {
     "font.size": 9,
     "axes.labelsize": 9,
     "axes.titlesize": 9,
@@ -36,9 +40,11 @@ LOOK = {
     "legend.handlelength": 2.6,
 }
 WIDTH, HEIGHT = 5.4, 3.9  # inches of a plot without its legend
+# What `styles` gives.
+Look = Mapping[tuple[str, str], dict[str, Any]]
 
 
-def styles(runs):
+def styles(runs: Sequence[Run]) -> dict[tuple[str, str], dict[str, Any]]:
     """Colours and line styles of runs.
 
     Args:
@@ -66,7 +72,7 @@ def new_panel():
     return figure, figure.subplots()
 
 
-def new_figure(width, height):
+def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches whose parts make room for each other."""
     margins = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
     return Figure(figsize=(width, height), layout=margins)
@@ -89,7 +95,7 @@ def zoom(panel, rates):
     panel.set_ylim(low - margin, high + margin)
 
 
-def legend_below(figure, lines, names):
+def legend_below(figure: Figure, lines: Sequence, names: Sequence[str]) -> None:
     """A legend below the plot, where it hides nothing; the figure grows by its height."""
     columns = 2 if max(map(len, names)) <= 36 and len(names) > 1 else 1
     rows = math.ceil(len(names) / columns)

@@ -1,19 +1,24 @@
 """ROC and open-set search: rates over a logarithmic axis of false ones."""
 
+from collections.abc import Sequence
+
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from sparseface_tf.evaluation.plots.look import (
     LOOK,
+    Look,
     draw_lines,
     legend_below,
     new_panel,
     styles,
     zoom,
 )
+from sparseface_tf.evaluation.section import Run
 
 
-def plot_roc(runs, look=None):
+def plot_roc(runs: Sequence[Run], look: Look | None = None) -> Figure | None:
     """TAR over FAR, on a logarithmic axis.
 
     Args:
@@ -27,7 +32,7 @@ def plot_roc(runs, look=None):
     return _rates(curves, look or styles(runs), "False accept rate", "True accept rate")
 
 
-def plot_search(runs, look=None):
+def plot_search(runs: Sequence[Run], look: Look | None = None) -> Figure | None:
     """Detection and identification rate over the rate of false alarms; as `plot_roc`."""
     curves = [(run, *_positive(run.search)) for run in runs if run.search is not None]
     return _rates(

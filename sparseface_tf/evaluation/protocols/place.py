@@ -1,7 +1,7 @@
 """What every protocol is made from, and what it gives."""
 
 import os
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -28,11 +28,11 @@ class Place(NamedTuple):
     allow_missing: bool = False
     open: Callable = open_faces
 
-    def faces(self):
+    def faces(self) -> Any:
         """The source of faces."""
         return self.open(self.data)
 
-    def list(self, *names):
+    def list(self, *names: str) -> str:
         """Path of the first list or folder of these names that is there.
 
         Raises:
