@@ -8,6 +8,7 @@ import hypothesis
 import keras
 import properties  # noqa: F401, whose profiles are registered
 import pytest
+from small_runs import small_runs  # noqa: F401, a fixture
 
 # `--hypothesis-profile` on the command line has the last word.
 hypothesis.settings.load_profile("same")
