@@ -8,7 +8,7 @@ from absl import logging
 
 from pipelines.command_line import typed_command
 from pipelines.faces.names import MissingImages
-from pipelines.files import write_text
+from pipelines.files import remove_partial, write_text
 from pipelines.inspection.checking import check_images
 from pipelines.sources import open_faces
 from pipelines.sources.subset import Subset
@@ -21,6 +21,7 @@ from sparseface_tf.evaluation.scorers import Scorers
 from sparseface_tf.evaluation.section import Section
 from sparseface_tf.evaluation.settings import Evaluation
 from sparseface_tf.evaluation.tables import formatted_number
+from sparseface_tf.runs.lock import only_process
 
 # --flip as a report says it.
 _FLIPS = {
@@ -123,6 +124,12 @@ class Evaluator:
         Raises:
             ValueError, OSError: with one line that says what to change.
         """
+        os.makedirs(self.output, exist_ok=True)
+        with only_process(self.output):
+            remove_partial(self.output)
+            return self._run()
+
+    def _run(self):
         sections, results = [], {}
         for name, protocol in self.protocols.items():
             found = [one for system in self.systems for one in self._test(system, protocol)]

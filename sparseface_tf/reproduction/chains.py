@@ -32,7 +32,7 @@ VARIANTS = {
     "squeezenet": {"network": "squeezenet", **_PEER},
     "mobilefacenet": {"network": "mobilefacenet", **_PEER},
 }
-# Networks whose classification of held-out images is told; what is held out if nothing is said.
+# Networks that are tested on held-out images of training identities; their share by default.
 CLASSIFIERS = {name for name in VARIANTS if name not in ("baseline", "deepid2plus")}
 HELD_OUT_IMAGES = 0.2
 # The poster's stage, and its widths, which that stage alone trains at once.

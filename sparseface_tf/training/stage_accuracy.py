@@ -25,7 +25,7 @@ def tested(data, network, model, path):
         model: the same with its supervision.
         path: where it goes pair by pair and image by image, .npz: arrays NAME/scores, NAME/right,
             NAME/same, NAME/folds, NAME/identities of each list of pairs; classification/accuracy
-            and classification/nearest_centre, bool (n,), whether an image's identity is told, and
+            and classification/nearest_centre, bool (n,), whether an image is identified, and
             classification/identities, int (n,).
 
     Returns:
@@ -47,11 +47,11 @@ def tested(data, network, model, path):
         arrays.update({f"{name}/{key}": value for key, value in values.items()})
     if data.classified:
         identities = data.classified[1]
-        told = _told(data, network, model)
-        shares = {name: float(right.mean()) for name, right in told.items()}
+        identified = _identified(data, network, model)
+        shares = {name: float(right.mean()) for name, right in identified.items()}
         found["classification"] = {"images": len(identities), **shares}
-        told["identities"] = identities
-        arrays.update({f"classification/{key}": value for key, value in told.items()})
+        identified["identities"] = identities
+        arrays.update({f"classification/{key}": value for key, value in identified.items()})
     write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
     return found
 
@@ -63,16 +63,16 @@ def held_out_accuracy(data, network):
     return verification_accuracy(scores, same, folds).accuracy
 
 
-def _told(data, network, model):
-    """Which held-out images of training identities are told right, a dict of bool arrays (n,)."""
+def _identified(data, network, model):
+    """Which held-out images of training identities are identified, a dict of bool arrays (n,)."""
     faces, identities = data.classified
     batches = image_batches(faces, region=data.region)
     classifier = keras.Model(model.input, model.get_layer("f_identity").output)
-    told = embed(classifier, batches, "classification").argmax(axis=1)
+    predicted = embed(classifier, batches, "classification").argmax(axis=1)
     trained = image_batches(data.training, region=data.region)
     centres = NearestCentre().fit(embed(network, trained, "centres"), data.training.labels)
     nearest = centres.predict(embed(network, batches, "nearest centres"))
-    return {"accuracy": told == identities, "nearest_centre": nearest == identities}
+    return {"accuracy": predicted == identities, "nearest_centre": nearest == identities}
 
 
 def _scores(data, network, name, faces, pairs):

@@ -91,7 +91,7 @@ class Sparsity:
         """
         if self.criteria_file:
             load_criteria(self.criteria_file)
-        # Also if no stage uses it: a mistake in a flag is told.
+        # Also if no stage uses it: a mistake in a flag is an error.
         self._criterion("criterion", self.criterion, self.criterion, None, None)
         found = []
         for text, (layer, density) in zip(self.sparsify, self.structure(layers)):
