@@ -5,6 +5,7 @@ one rename; content and rename are on the disk when a function returns.
 """
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -31,7 +32,7 @@ def write_atomically(path, write):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync(os.path.dirname(temporary))
+    sync_folder(os.path.dirname(temporary))
 
 
 def write_text(path, text):
@@ -52,32 +53,34 @@ def json_text(value):
 def write_together(folder, files):
     """Writes files that belong together, the last of which is what the others are about.
 
-    Seen by others, the last one is there with its own others beside it, or it is not there. All are
-    on the disk before the first one is replaced, so a full disk leaves the folder as it was.
+    The last one is always there, the old one or the new one; others are beside it only if they are
+    its own. All are on the disk before anything is changed, so a full disk leaves the folder as it
+    was.
 
     Args:
         folder: that is there.
         files: dict from names to bytes.
     """
     staged = {name: partial_name(os.path.join(folder, name)) for name in files}
-    last = os.path.join(folder, [*files][-1])
+    *others, last = files
     try:
         for name, content in files.items():
             with open(staged[name], "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        if os.path.exists(last):
-            os.unlink(last)
-            _sync(folder)
-        for name, path in staged.items():
-            os.replace(path, os.path.join(folder, name))
+        for name in others:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
+        sync_folder(folder)
+        for name in (last, *others):
+            os.replace(staged[name], os.path.join(folder, name))
     except BaseException:
         for path in staged.values():
             with contextlib.suppress(OSError):
                 os.unlink(path)
         raise
-    _sync(folder)
+    sync_folder(folder)
 
 
 def write_folder(path, write):
@@ -97,8 +100,9 @@ def write_folder(path, write):
     try:
         write(temporary)
         for folder, _, files in os.walk(temporary, topdown=False):
-            for each in [*(os.path.join(folder, file) for file in files), folder]:
-                _sync(each)
+            for file in files:
+                _sync(os.path.join(folder, file))
+            sync_folder(folder)
         try:
             # Fails for a folder with something in it.
             os.rename(temporary, path)
@@ -108,7 +112,7 @@ def write_folder(path, write):
             raise FileExistsError(f"{path} is there already.") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    _sync(os.path.dirname(made))
+    sync_folder(os.path.dirname(made))
 
 
 def partial_name(path):
@@ -136,8 +140,18 @@ def read_json(path):
         return json.load(file)
 
 
+def sync_folder(folder):
+    """Brings the names in a folder to the disk, where the file system can do that."""
+    try:
+        _sync(folder)
+    except OSError as error:
+        # Some network file systems know no fsync of folders, and Windows does not open them.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES):
+            raise
+
+
 def _sync(path):
-    """Brings a file's content, or the names in a folder, to the disk."""
+    """Brings the content of a file to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

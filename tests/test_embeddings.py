@@ -1,6 +1,9 @@
 """Features on disk: computed once, by content, whatever happens to the files."""
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -10,10 +13,14 @@ from published import lfw_images, pictures
 from pipelines.batches.batches import image_batches
 from pipelines.faces.regions import read_regions
 from pipelines.sources.folder import FolderFaces
+from sparseface_tf.channels import ChannelPenalty, DecreasingScales
 from sparseface_tf.embedding import embeddings
 from sparseface_tf.embedding.embedder import find_model, open_embedder
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.embedding.systems import System, different_parts, open_systems
+from sparseface_tf.networks import baseline_network
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 def network(path, height=28, width=24, channels=3, features=5, seed=0):
@@ -268,3 +275,12 @@ def test_what_tells_paths_apart():
     assert different_parts(["a/b/stage0/model.keras"]) == ["b/stage0"]
     assert different_parts(["r/stage0/model.keras", "r/stage1/model.keras"]) == ["stage0", "stage1"]
     assert different_parts(["r/x.keras", "r/y.keras"]) == ["x.keras", "y.keras"]
+
+
+def test_a_process_that_only_opens_networks_knows_all_their_parts(tmp_path):
+    settings = {"gamma_initializer": DecreasingScales(), "gamma_regularizer": ChannelPenalty(0.1, 0.1)}
+    model = baseline_network((56, 48, 3), 0.0625, study=True, normalization=settings)
+    model.save(tmp_path / "model.keras")
+    # Not in this process, which has imported everything.
+    program = "import sys; from sparseface_tf.embedding import open_embedder; open_embedder(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=ROOT)

@@ -197,3 +197,11 @@ def test_training_imports_no_heavy_package():
     script = f"import sys; sys.modules.update(dict.fromkeys({HEAVY})); import sparseface_tf.programs.train"
     code, _, errors = python("-c", script)
     assert code == 0, errors
+
+
+def test_a_pipe_is_a_flag_file(tmp_path):
+    pipe = tmp_path / "flags"
+    os.mkfifo(pipe)
+    assert find_flag_file(str(pipe)) == str(pipe)
+    with pytest.raises(ValueError, match="there is no"):
+        find_flag_file(str(tmp_path))

@@ -11,10 +11,12 @@ import pytest
 from sparseface_tf.embedding import find_model
 from sparseface_tf.runs import RunFolder, run_of
 from sparseface_tf.runs.lock import only_process
+from sparseface_tf.training.callbacks import EarlyStoppingCallback
 
 HOLD = """
 import sys
 from sparseface_tf.runs.lock import only_process
+from sparseface_tf.training.callbacks import EarlyStoppingCallback
 with only_process(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -100,6 +102,26 @@ def test_a_run_of_the_first_version_goes_on(folder, tested):
     assert folder.settings() == {"seed": 3}
 
 
+def test_the_best_weights_of_the_first_version_are_found(folder):
+    os.makedirs(folder.stage(0))
+    np.savez(folder.stage(0, "checkpoint.npz"), **{"number/best_step": 40})
+    np.savez(folder.stage(0, "best.npz"), weights=1)
+    with folder.claimed({}):
+        stop = EarlyStoppingCallback(
+            None, folder.training(0, "best.npz"), 2, 3, 50, {"best": 0.7, "best_step": 40}
+        )
+        assert os.path.exists(stop.path)
+
+
+def test_half_of_a_stage_beside_its_training_is_no_obstacle(folder):
+    os.makedirs(folder.stage(0))
+    network(folder.stage(0, "model.keras"))
+    folder.begin(0)
+    with folder.claimed({}):
+        finish(folder, 0)
+    assert folder.last_finished() == 0
+
+
 def test_a_second_process_is_told_who_writes(folder):
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, folder.path],
@@ -129,3 +151,6 @@ def test_what_is_not_a_run_is_left_alone(tmp_path):
         with RunFolder(tmp_path).claimed({}):
             pass
     assert os.listdir(tmp_path) == ["thesis.txt"]
+    (tmp_path / "thesis.txt").rename(tmp_path / "download.partial")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        RunFolder(tmp_path).check_free()

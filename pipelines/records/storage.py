@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from pipelines.files import sync_folder
+
 PARTIAL = ".partial"
 
 
@@ -55,8 +57,8 @@ def _sync(path: str) -> None:
     """Brings a local file's content, or the names in a folder, to the disk."""
     if "://" in path:
         return  # an object store does so itself when a file is closed
-    handle = os.open(path or ".", os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if os.path.isdir(path or "."):
+        sync_folder(path or ".")
+    else:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())

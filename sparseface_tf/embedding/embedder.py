@@ -13,10 +13,10 @@ import keras
 
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.text import read_lines
-from sparseface_tf import layers  # noqa: F401, which makes them known to Keras
+from sparseface_tf import channels, layers  # noqa: F401, which makes them known to Keras
 from sparseface_tf.embedding import saved_model
 from sparseface_tf.embedding.litert import METADATA, LiteRTNetwork
-from sparseface_tf.runs import HELD_OUT, MODEL, RunFolder, run_of, unfinished_stage
+from sparseface_tf.runs import HELD_OUT, METRICS, MODEL, RunFolder, run_of, unfinished_stage
 
 TFLITE = "model.tflite"
 
@@ -89,7 +89,10 @@ def find_model(path: str | os.PathLike[str]) -> str:
     """Path of the model's file, see `open_embedder`."""
     path = os.fspath(path)
     if unfinished_stage(path):
-        raise FileNotFoundError(f"The stage {path} is not finished: wait until it is.")
+        raise FileNotFoundError(
+            f"The stage {path} is not finished, as it has no {METRICS}: wait until it is, or copy the "
+            "model out of the run."
+        )
     if os.path.isfile(path):
         return path
     for name in (MODEL, TFLITE):

@@ -1,5 +1,6 @@
 """From trained networks to the numbers of the protocols: what evaluate.py does."""
 
+import contextlib
 import functools
 import os
 
@@ -8,7 +9,7 @@ from absl import logging
 
 from pipelines.command_line import typed_command
 from pipelines.faces.names import MissingImages
-from pipelines.files import remove_partial, write_text
+from pipelines.files import remove_partial, write_json, write_text
 from pipelines.inspection.checking import check_images
 from pipelines.sources import open_faces
 from pipelines.sources.subset import Subset
@@ -19,7 +20,7 @@ from sparseface_tf.evaluation.protocols import PROTOCOLS, Place
 from sparseface_tf.evaluation.report import as_json, write_report, write_scores
 from sparseface_tf.evaluation.scorers import Scorers
 from sparseface_tf.evaluation.section import Section
-from sparseface_tf.evaluation.settings import Evaluation
+from sparseface_tf.evaluation.settings import SETTINGS, Evaluation
 from sparseface_tf.evaluation.tables import formatted_number
 from sparseface_tf.runs.lock import only_process
 
@@ -42,6 +43,7 @@ class Evaluator:
         self.evaluation = evaluation
         self.output = os.path.expanduser(evaluation.output)
         self.cache = FeatureCache(os.path.expanduser(evaluation.cache))
+        self._claim = contextlib.ExitStack()
 
     def prepare(self) -> None:
         """Opens networks, lists and faces.
@@ -58,7 +60,15 @@ class Evaluator:
             region=evaluation.region,
             regions=evaluation.regions,
         )
-        evaluation.claim()
+        self._claim_output()
+        try:
+            self._open_all()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_all(self):
+        evaluation = self.evaluation
         # Protocols on the same faces open them, and read their files, once.
         place = Place(
             evaluation.data,
@@ -124,10 +134,22 @@ class Evaluator:
         Raises:
             ValueError, OSError: with one line that says what to change.
         """
-        os.makedirs(self.output, exist_ok=True)
-        with only_process(self.output):
-            remove_partial(self.output)
+        try:
             return self._run()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Gives the output folder free; `run` does so at its end."""
+        self._claim.close()
+
+    def _claim_output(self):
+        self.evaluation.check_output()
+        os.makedirs(self.output, exist_ok=True)
+        self._claim.enter_context(only_process(self.output))
+        self.evaluation.check_output()  # another process may have begun meanwhile
+        remove_partial(self.output)
+        write_json(os.path.join(self.output, SETTINGS), self.evaluation.description())
 
     def _run(self):
         sections, results = [], {}

@@ -2,13 +2,18 @@
 
 import dataclasses
 import os
+from typing import Any
 
 from pipelines.command_line import setting
-from pipelines.files import read_json, write_json
+from pipelines.files import read_json
 from sparseface_tf.embedding.systems import FLIPS
 from sparseface_tf.evaluation.protocols import PROTOCOLS
 from sparseface_tf.evaluation.report import REPORT
 from sparseface_tf.evaluation.scorers import SCORERS
+from sparseface_tf.runs.lock import holds_others
+
+# The file with the settings of an evaluation, in its folder.
+SETTINGS = "evaluation.json"
 
 IDENTITIES = ("all", "training", "held_out")
 
@@ -97,21 +102,16 @@ class Evaluation:
         if self.exclude and not self.train_data:
             raise ValueError("--exclude is of --train_data, which is not given.")
 
-    def claim(self) -> None:
-        """Makes the output folder this evaluation's own.
+    def check_output(self) -> None:
+        """Looks whether the output folder may be this evaluation's own.
 
         One that never came to its report, because a list was missing, say, is no reason to stop.
 
         Raises:
             ValueError: if the report of another evaluation, or something else, is in the folder.
-            OSError: if the folder cannot be made or written.
         """
         output = os.path.expanduser(self.output)
-        os.makedirs(output, exist_ok=True)
-        path = os.path.join(output, "evaluation.json")
-        mine = {
-            k: v for k, v in dataclasses.asdict(self).items() if k not in ("output", "cache")
-        }
+        path, mine = os.path.join(output, SETTINGS), self.description()
         if os.path.exists(os.path.join(output, REPORT)):
             theirs = read_json(path)
             for name in mine:
@@ -120,6 +120,9 @@ class Evaluation:
                         f"{self.output} holds an evaluation with other settings (--{name} was "
                         f"{theirs.get(name)!r}): choose another --output, or remove it."
                     )
-        elif os.listdir(output) and not os.path.exists(path):
+        elif holds_others(output) and not os.path.exists(path):
             raise ValueError(f"{self.output} is not empty and holds no evaluation: choose another.")
-        write_json(path, mine)
+
+    def description(self) -> dict[str, Any]:
+        """What evaluation.json holds: all settings but the folders that it is written to."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k not in ("output", "cache")}

@@ -48,7 +48,7 @@ def find_flag_file(path: str) -> str:
     Raises:
         ValueError: if there is neither, with the names that are near, in one line.
     """
-    if os.path.isfile(path):
+    if os.path.exists(path) and not os.path.isdir(path):  # a pipe, too
         return path
     name = path.removeprefix(f"{FOLDER}/").removesuffix(SUFFIX)
     names = shipped_names()

@@ -163,7 +163,8 @@ class Reproducer:
         with tqdm.tqdm(total=len(wanted), unit="network", dynamic_ncols=True) as bar:
             bar.update(len(wanted) - len(missing))
             for chain, seed in self._finished():
-                self.runs.tidy_run(chain, seed)
+                if self.runs.untidy(chain, seed):
+                    self.runs.tidy_run(chain, seed)
             for seed in self.runs.seeds:
                 for chain in self.chains:
                     if (chain, seed) in missing:

@@ -95,6 +95,11 @@ class Runs:
         with open(self.stage(chain, seed, HISTORY), encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
+    def untidy(self, chain, seed):
+        """Whether a kill has left something in a finished run; others are only read."""
+        names = os.listdir(self.of(chain, seed))
+        return any(name.endswith((".training", ".partial")) for name in names)
+
     def tidy_run(self, chain, seed):
         """Removes what a kill has left in a finished run, which is not claimed for training again."""
         with self.folder_of(chain, seed).claimed(None):

@@ -17,7 +17,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipelines.files import read_json, remove_partial, write_folder, write_json
+import numpy as np
+
+from pipelines.files import read_json, remove_partial, sync_folder, write_folder, write_json
 from sparseface_tf.runs import lock
 
 # Files of a run.
@@ -56,6 +58,12 @@ def unfinished_stage(path: str) -> bool:
         if stage and run.exists():
             return bool(stage[2]) or not run.finished(int(stage[1]))
     return False
+
+
+def best_file(path: str, step: int | str) -> str:
+    """Path of the weights that were best after a mini-batch, from the path of all of them."""
+    stem, ending = os.path.splitext(path)
+    return f"{stem}_{step}{ending}"
 
 
 class RunFolder:
@@ -108,11 +116,9 @@ class RunFolder:
 
     def check_free(self) -> None:
         """Raises ValueError if something other than a run is in the folder."""
-        if os.path.isdir(self.path) and not self.exists():
-            # A process that was killed at its very beginning leaves half of a file.
-            names = {name for name in os.listdir(self.path) if not name.endswith(".partial")}
-            if names - set(lock.FILES):
-                raise ValueError(f"{self.path} is not empty and holds no run: choose another.")
+        # In this order: a run that has just begun is one.
+        if lock.holds_others(self.path) and not self.exists():
+            raise ValueError(f"{self.path} is not empty and holds no run: choose another.")
 
     @contextlib.contextmanager
     def claimed(self, description: dict[str, Any]) -> Iterator["RunFolder"]:
@@ -150,12 +156,19 @@ class RunFolder:
 
     def _adopt(self, number):
         """Goes on from a stage of version 0.1.0, which was trained in the folder it ends in."""
+        if os.path.exists(self.training(number)):
+            shutil.rmtree(self.stage(number))  # this version's training is there
+            return
+        checkpoint, best = self.stage(number, CHECKPOINT), self.stage(number, BEST)
         if os.path.exists(self.stage(number, MODEL)):
             # Its last checkpoint may lack the optimizer: nothing can go on from that.
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.stage(number, CHECKPOINT))
-        if not os.path.exists(self.training(number)):
-            os.rename(self.stage(number), self.training(number))
+                os.unlink(checkpoint)
+        if os.path.exists(best) and os.path.exists(checkpoint):
+            with np.load(checkpoint, allow_pickle=False) as arrays:
+                os.rename(best, best_file(best, int(arrays["number/best_step"])))
+        os.rename(self.stage(number), self.training(number))
+        sync_folder(self.path)
 
     def begin(self, number: int) -> None:
         """Makes the folder that a stage is trained in, if it is not there."""

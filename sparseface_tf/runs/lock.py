@@ -39,6 +39,16 @@ def only_process(folder):
         lock.release()
 
 
+def holds_others(folder: str) -> bool:
+    """Whether a folder holds more than what processes leave that were killed at their beginning."""
+    if not os.path.isdir(folder):
+        return False
+    return any(
+        name not in FILES and not (name.startswith(".") and name.endswith(".partial"))
+        for name in os.listdir(folder)
+    )
+
+
 def _read(path):
     """What the other process has noted of itself."""
     with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:

@@ -19,7 +19,7 @@ from pipelines.files import write_atomically
 from sparseface_tf.criteria.base import MaskCallback
 from sparseface_tf.criteria.correlation import Correlation
 from sparseface_tf.matching.verification import best_threshold
-from sparseface_tf.runs.folder import HISTORY, LOGS
+from sparseface_tf.runs.folder import HISTORY, LOGS, best_file
 from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -167,7 +167,7 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
     def __init__(self, accuracy, path, every, patience, start=0, position=None):
         super().__init__()
         self.accuracy, self.every, self.patience = accuracy, every, patience
-        self.stem, self.ending = os.path.splitext(os.fspath(path))
+        self.weights = os.fspath(path)
         position = position or {}
         self.step = start
         self.best = position.get("best", -np.inf)
@@ -181,7 +181,7 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
     @property
     def path(self):
         """File of the best weights."""
-        return f"{self.stem}_{self.best_step}{self.ending}"
+        return best_file(self.weights, self.best_step)
 
     def position(self):
         """What has to be known to go on from here, a dict of numbers."""
@@ -201,7 +201,8 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
 
     def forget(self):
         """Removes weights that were best once; the last checkpoint must not speak of them."""
-        for path in glob.glob(f"{glob.escape(self.stem)}_*{self.ending}"):
+        folder, name = os.path.split(self.weights)
+        for path in glob.glob(os.path.join(glob.escape(folder), best_file(name, "*"))):
             if path != self.path:
                 os.unlink(path)
 

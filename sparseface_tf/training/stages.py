@@ -81,6 +81,7 @@ class Stages:
         self.data.open()
         experiment.check_same(self.folder)
         self._claim.enter_context(self.folder.claimed(experiment.description()))
+        experiment.check_same(self.folder)  # another process may have begun meanwhile
         self.data.check()
         self.model = self._supervised(self.network)
         self._check_space()
