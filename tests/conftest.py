@@ -21,3 +21,6 @@ def fresh_keras():
     keras.backend.clear_session(free_memory=False)
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(0)
+    yield
+    # Also for fixtures of modules, which come before this one of the next test.
+    keras.config.set_dtype_policy("float32")
