@@ -14,6 +14,11 @@ from small_runs import small_runs  # noqa: F401, a fixture
 hypothesis.settings.load_profile("same")
 
 
+def pytest_xdist_auto_num_workers():
+    """`-n auto` is two workers a core: many tests wait for programs that start."""
+    return 2 * min(os.cpu_count() or 1, 8)
+
+
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Every test starts with the same seed, float32 and no names in use."""

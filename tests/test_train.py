@@ -19,7 +19,7 @@ TINY = [
     "--study", "--width=48", "--width_multiplier=0.125",
     "--identities=12", "--images_per_identity=6", "--held_out=5", "--held_out_pairs=40",
     "--steps=5", "--retrain_steps=4", "--epochs=0", "--retrain_epochs=0", "--pairs=4",
-    "--checkpoint_steps=3", "--correlation_images=16", "--deterministic",
+    "--checkpoint_steps=3", "--correlation_images=16", "--deterministic", "--margin=1",
 ]  # fmt: skip
 
 
