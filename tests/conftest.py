@@ -19,6 +19,15 @@ def pytest_xdist_auto_num_workers():
     return 2 * min(os.cpu_count() or 1, 8)
 
 
+# Files with tests of tens of seconds: in the end, one worker would be alone with them.
+LONG = ("test_train", "test_run_faults", "test_channel_stages", "test_jax", "test_serving")
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long begins first."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Every test starts with the same seed, float32 and no names in use."""
