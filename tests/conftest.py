@@ -14,20 +14,6 @@ from small_runs import small_runs  # noqa: F401, a fixture
 hypothesis.settings.load_profile("same")
 
 
-def pytest_xdist_auto_num_workers():
-    """`-n auto` is two workers a core: many tests wait for programs that start."""
-    return 2 * min(os.cpu_count() or 1, 8)
-
-
-# Files with tests of tens of seconds: in the end, one worker would be alone with them.
-LONG = ("test_train", "test_run_faults", "test_channel_stages", "test_jax", "test_serving")
-
-
-def pytest_collection_modifyitems(items):
-    """What takes long begins first."""
-    items.sort(key=lambda item: item.path.stem not in LONG)
-
-
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Every test starts with the same seed, float32 and no names in use."""
