@@ -156,6 +156,16 @@ def test_an_output_folder_belongs_to_one_run(tmp_path):
     assert read_json(f"{output}/experiment.json") == settings
 
 
+def test_the_verification_weight_of_older_runs_counted_twice(tmp_path):
+    mine = experiment(output=str(tmp_path / "run"), verification_weight=0.02)
+    older = {**mine.description(), "verification_weight": 0.01}
+    assert mine.differences(older) == ["--verification_weight was 0.01, is 0.02"]
+    del older["format"]
+    assert not mine.differences(older)
+    del older["verification_weight"]  # its default was 0.05
+    assert mine.differences(older) == ["--verification_weight was 0.1, is 0.02"]
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ValueError, match="not empty"):

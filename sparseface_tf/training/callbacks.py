@@ -19,6 +19,7 @@ from pipelines.files import write_atomically
 from sparseface_tf.criteria.base import MaskCallback
 from sparseface_tf.criteria.correlation import Correlation
 from sparseface_tf.matching.verification import best_threshold
+from sparseface_tf.replicas import check_one_replica
 from sparseface_tf.runs.folder import HISTORY, LOGS, best_file
 from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -80,6 +81,7 @@ class MarginCallback(keras.callbacks.Callback):
         self.batches, self.every, self.step = batches, every, start
 
     def on_train_begin(self, logs=None):
+        check_one_replica(self.model, "A margin from the data")
         if self.step == 0:
             self._update()
 

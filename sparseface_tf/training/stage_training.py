@@ -81,7 +81,9 @@ class StageTraining:
     def _compiled(self, model):
         """Compiles a model; from a checkpoint, if there is one. Returns its position."""
         model.compile(
-            optimizer=self.schedule.stage_optimizer(self.steps, retrains=self.stage.retrains),
+            optimizer=self.schedule.stage_optimizer(
+                model, self.steps, retrains=self.stage.retrains
+            ),
             jit_compile=keras.backend.backend() == "jax",
             **signals(
                 model,

@@ -30,7 +30,11 @@ class Supervision:
     centre_weight: float = setting(0.0, "Weight of the centre loss on f; 0: none.")
     centre_rate: float = setting(0.5, "Rate at which the centres of the identities move.")
     branch_weight: float = setting(0.3, "Weight of the branches' signals against f's.")
-    verification_weight: float = setting(0.05, "Lambda of the verification signal (DeepID2).")
+    verification_weight: float = setting(
+        0.05,
+        "Lambda of DeepID2's joint signal: a pair adds the identification of both images and lambda "
+        "times its verification once.",
+    )
     margin: str = setting(
         "data",
         "Margin of the verification signal: a number, or 'data' for the distance that best "
