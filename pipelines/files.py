@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+from typing import IO
 
 
 def write_atomically(path, write):
@@ -132,6 +133,28 @@ def remove_partial(folder):
         else:
             with contextlib.suppress(OSError):
                 os.unlink(entry.path)
+
+
+def open_text(path: str | os.PathLike, what: str) -> IO[str]:
+    """Opens a text file to be read, UTF-8, its line ends as they are.
+
+    Args:
+        path: a file; also such as "gs://…", which TensorFlow opens.
+        what: what it should be, for messages, such as "list of pairs".
+
+    Raises:
+        FileNotFoundError: if there is none.
+        OSError: if it cannot be opened.
+    """
+    if "://" in os.fspath(path):
+        # Takes seconds to import, which a file of this machine need not wait for.
+        import tensorflow as tf  # noqa: PLC0415
+
+        if tf.io.gfile.exists(path):
+            return tf.io.gfile.GFile(path)
+    elif os.path.exists(path):
+        return open(path, encoding="utf-8", newline="")
+    raise FileNotFoundError(f"No {what} {path}: check its name.")
 
 
 def read_json(path):

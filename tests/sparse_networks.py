@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 
-from sparseface_tf.embedding.embedder import open_embedder
-from sparseface_tf.embedding.embeddings import CUT
+from sparseface_tf.embedding.embedder import CUT, open_embedder
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.matching.joint_bayesian import JointBayesian

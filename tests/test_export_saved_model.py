@@ -16,7 +16,7 @@ from pipelines.detection.face import Face
 from pipelines.faces.regions import read_regions
 from pipelines.sources.boxed_faces import BoxedFace, BoxedFaces
 from pipelines.sources.synthetic import SyntheticFaces
-from sparseface_tf.embedding import saved_model
+from sparseface_tf.embedding import saved_model, versions
 from sparseface_tf.embedding.embedder import find_model, open_embedder
 from sparseface_tf.export import open_exporter
 from sparseface_tf.export.card import training_facts
@@ -367,7 +367,7 @@ def test_the_card_and_the_metadata(world):
 
 
 def saved_model_file_path(world):
-    return world.root / "face" / "1" / saved_model.EXTRA
+    return world.root / "face" / "1" / versions.EXTRA
 
 
 def test_the_card_tells_of_the_run(tmp_path):

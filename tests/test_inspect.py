@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.commands.inspect import inspect
+from pipelines.commands.inspect import Inspection
 from pipelines.faces.landmarks import LANDMARKS
 from pipelines.inspection.examination import compare, examine, exclusions
+from pipelines.inspection.reporting import inspect
 from pipelines.inspection.survey import survey
 from pipelines.sources.folder import FolderFaces
 from pipelines.sources.synthetic import SyntheticFaces
@@ -239,13 +240,13 @@ def test_nothing_readable(tmp_path):
 def test_bad_distance(tmp_path):
     for distance in (-1, 256):
         with pytest.raises(ValueError, match="distance"):
-            inspect(str(tmp_path), output=str(tmp_path), distance=distance, progress=False)
+            Inspection(data=str(tmp_path), output=str(tmp_path), distance=distance).check()
 
 
 def test_output_that_is_no_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file is no folder"):
-        inspect("synthetic", output=str(tmp_path / "file"), progress=False)
+        Inspection(data="synthetic", output=str(tmp_path / "file")).check()
 
 
 def test_command(tmp_path):

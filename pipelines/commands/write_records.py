@@ -3,8 +3,6 @@
 import dataclasses
 import os
 
-import tensorflow as tf
-
 from pipelines.command_line import (
     check_arguments,
     define_flags,
@@ -13,10 +11,7 @@ from pipelines.command_line import (
     run,
     setting,
 )
-from pipelines.inspection.checking import check_images
-from pipelines.records.reading import RecordFaces
-from pipelines.records.writing import ENCODINGS, verify_records, write_records
-from pipelines.sources import open_faces
+from pipelines.records.encodings import ENCODINGS
 
 
 @dataclasses.dataclass
@@ -51,6 +46,9 @@ def verify(folder):
     Raises:
         ValueError, OSError: if any is damaged, in one line.
     """
+    # With TensorFlow, which a wrong flag need not wait for.
+    from pipelines.records import verify_records  # noqa: PLC0415
+
     damaged = verify_records(folder)
     if damaged:
         raise ValueError(
@@ -69,6 +67,13 @@ def write(settings):
     Raises:
         ValueError, OSError: with one line that says what to change.
     """
+    # They take seconds: a wrong flag need not wait for them.
+    import tensorflow as tf  # noqa: PLC0415
+
+    from pipelines.inspection import check_images  # noqa: PLC0415
+    from pipelines.records import RecordFaces, write_records  # noqa: PLC0415
+    from pipelines.sources import open_faces  # noqa: PLC0415
+
     output = settings.output
     faces = open_faces(settings.data)
     tf.io.gfile.makedirs(os.path.dirname(output.rstrip("/")) or ".")
@@ -95,15 +100,19 @@ def main():
 
 
 def program(words):
+    with one_line_errors(ValueError, OSError):
+        check_arguments(words)
+        settings = from_flags(Records)
+        settings.check()
+    # Takes seconds: a wrong flag need not wait for it.
+    import tensorflow as tf  # noqa: PLC0415
+
     with one_line_errors(
         ValueError,
         OSError,
         tf.errors.OpError,
         interrupted="the same command goes on with the next shard.",
     ):
-        check_arguments(words)
-        settings = from_flags(Records)
-        settings.check()
         if settings.verify:
             verify(settings.output)
         else:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from pipelines.faces.limits import check_limits
+
 # Random numbers of an example: ten for its landmarks, then these, in this order.
 DRAWS = {
     "rotation": 1,
@@ -50,12 +52,7 @@ class Augmentation:
     occlusion: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self)[1:]:
-            value = getattr(self, field.name)
-            if not 0 <= value <= LIMITS[field.name]:
-                raise ValueError(
-                    f"{field.name} must be in [0, {LIMITS[field.name]:g}], got {value:g}."
-                )
+        check_limits(self)
 
     @property
     def changes(self) -> bool:
@@ -122,19 +119,6 @@ class Augmentation:
         if self.occlusion:
             crop = _occluded(crop, self.occlusion, draws["occlusion"])
         return tf.clip_by_value(crop, 0.0, 255.0)
-
-
-# Beyond these a face is no face any more, or the number was meant in another unit.
-LIMITS = {
-    "jitter": 0.5,
-    "rotation": 180.0,
-    "scaling": 1.0,
-    "shift": 0.5,
-    "brightness": 1.0,
-    "contrast": 4.0,
-    "blur": 10.0,
-    "occlusion": 0.9,
-}
 
 
 def _either_way(uniform):

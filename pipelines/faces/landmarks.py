@@ -6,10 +6,9 @@ import os
 from collections.abc import Mapping
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
-from pipelines.files import write_atomically
+from pipelines.files import open_text, write_atomically
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 NUMBERS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
@@ -24,7 +23,7 @@ def read_landmarks(path: str | os.PathLike) -> dict[str, NDArray[np.float32]]:
     landmarks of that image are not known.
 
     Args:
-        path: the file; any path that `tf.io.gfile` reads.
+        path: the file; see `pipelines.files.open_text`.
 
     Returns:
         A dict from the image's path as the table gives it to a float32 array (5, 2) of x and y,
@@ -34,10 +33,8 @@ def read_landmarks(path: str | os.PathLike) -> dict[str, NDArray[np.float32]]:
         FileNotFoundError: if there is no such file.
         ValueError: for a missing column or a malformed row, with its line number.
     """
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(f"No landmarks file {path}: check its name.")
     table: dict[str, NDArray[np.float32]] = {}
-    with tf.io.gfile.GFile(path) as file:
+    with open_text(path, "landmarks file") as file:
         rows = csv.reader(file)
         try:
             header = [name.strip().removeprefix("\ufeff") for name in next(rows, [])]

@@ -20,9 +20,8 @@ import csv
 import dataclasses
 import os
 
-import tensorflow as tf
-
 from pipelines.faces.landmarks import LANDMARKS
+from pipelines.files import open_text
 
 TABLE = os.path.join(os.path.dirname(__file__), "regions.csv")
 SHAPES = {"rectangle": (112, 96), "square": (96, 96)}
@@ -76,7 +75,7 @@ def read_regions(path: str | os.PathLike = TABLE) -> dict[str, Region]:
     """Reads a table of regions.
 
     Args:
-        path: CSV file with the columns named above; any path that `tf.io.gfile` reads.
+        path: CSV file with the columns named above; see `pipelines.files.open_text`.
 
     Returns:
         Dict from the region's name to the `Region`, in the order of the table.
@@ -85,11 +84,9 @@ def read_regions(path: str | os.PathLike = TABLE) -> dict[str, Region]:
         FileNotFoundError: if there is no such file.
         ValueError: for a table that makes no sense, with the number of the line.
     """
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(f"No table of regions {path}: check its name.")
     columns = ["name", "centre", "dx", "dy", "scale", "shape", "channels"]
     regions: dict[str, Region] = {}
-    with tf.io.gfile.GFile(path) as file:
+    with open_text(path, "table of regions") as file:
         rows = csv.DictReader(file, skipinitialspace=True)
         try:
             missing = [name for name in columns if name not in (rows.fieldnames or ())]

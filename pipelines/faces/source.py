@@ -1,10 +1,14 @@
 """What every source of faces has, whatever it reads: the argument that most functions take."""
 
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Faces(Protocol):

@@ -2,14 +2,14 @@
 
 import os
 
-import tensorflow as tf
+from pipelines.files import open_text
 
 
 def read_lines(path: str | os.PathLike, what: str) -> list[tuple[int, str]]:
     """Lines of a text file that are not empty.
 
     Args:
-        path: the file; any path that `tf.io.gfile` reads.
+        path: the file; see `pipelines.files.open_text`.
         what: what it should be, for messages, such as "list of pairs".
 
     Returns:
@@ -19,10 +19,8 @@ def read_lines(path: str | os.PathLike, what: str) -> list[tuple[int, str]]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not UTF-8.
     """
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(f"No {what} {path}: check its name.")
     try:
-        with tf.io.gfile.GFile(path) as file:
+        with open_text(path, what) as file:
             text = file.read()
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a {what}: the text is not UTF-8.") from None

@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from pipelines.faces.source import Faces
 from pipelines.records import storage
+from pipelines.records.encodings import ENCODINGS
 from pipelines.records.plan import plan_shards
 from pipelines.records.reading import FORMAT, IMAGES, INDEX, read_index
 from pipelines.records.shards import digest, places_path, write_shard
 
-ENCODINGS = ("faces", "original")
 SETTINGS = "settings.json"
 
 

@@ -5,15 +5,20 @@ through, so one more file in it is one more criterion; those in files elsewhere 
 `load_criteria`. `criterion("obd,draws=2")` makes one from what a flag says.
 """
 
+from typing import TYPE_CHECKING
+
 from pipelines.command_line import setting
-from sparseface_tf.criteria.base import Criterion, MaskCallback
-from sparseface_tf.criteria.registry import (
-    channel_criteria,
-    channel_criterion,
-    criteria,
-    criterion,
-    load_criteria,
-)
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.criteria.base import Criterion, MaskCallback
+    from sparseface_tf.criteria.registry import (
+        channel_criteria,
+        channel_criterion,
+        criteria,
+        criterion,
+        load_criteria,
+    )
 
 __all__ = [
     "Criterion",
@@ -25,3 +30,5 @@ __all__ = [
     "load_criteria",
     "setting",
 ]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

@@ -4,9 +4,14 @@
     features = embedder.network.predict_on_batch(crops)    # (n, height, width, channels) -> (n, features)
 """
 
-from sparseface_tf.embedding.embedder import Embedder, find_model, open_embedder
-from sparseface_tf.embedding.embeddings import Faces, FeatureCache
-from sparseface_tf.embedding.systems import System, open_systems
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.embedding.embedder import Embedder, find_model, open_embedder
+    from sparseface_tf.embedding.embeddings import Faces, FeatureCache
+    from sparseface_tf.embedding.systems import System, open_systems
 
 __all__ = [
     "Embedder",
@@ -17,3 +22,5 @@ __all__ = [
     "open_embedder",
     "open_systems",
 ]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

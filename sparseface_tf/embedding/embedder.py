@@ -9,16 +9,15 @@ import json
 import os
 from typing import Any
 
-import keras
-
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.text import read_lines
-from sparseface_tf import channels, layers  # noqa: F401, which makes them known to Keras
-from sparseface_tf.embedding import saved_model
+from sparseface_tf.embedding import versions
 from sparseface_tf.embedding.litert import METADATA, LiteRTNetwork
 from sparseface_tf.runs import HELD_OUT, METRICS, MODEL, RunFolder, run_of, unfinished_stage
 
 TFLITE = "model.tflite"
+# Part of every key of features: to be raised when faces are cut out in another way than before.
+CUT = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +61,6 @@ def open_embedder(
     """
     path = find_model(path)
     network, said = _open(path)
-    if isinstance(network, keras.Model) and len(network.inputs) + len(network.outputs) != 2:
-        raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
     shape, output = network.input_shape, network.output_shape
     if len(shape) != 4 or None in shape[1:] or len(output) != 2:
         raise ValueError(
@@ -98,7 +95,7 @@ def find_model(path: str | os.PathLike[str]) -> str:
     for name in (MODEL, TFLITE):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
-    version = saved_model.find_version(path)
+    version = versions.find_version(path)
     if version:
         return version
     run = RunFolder(path)
@@ -141,9 +138,12 @@ def _open(path):
 
 
 def _open_saved_model(path):
+    # With TensorFlow, which takes seconds to import: files of LiteRT need not wait for it.
+    from sparseface_tf.embedding.saved_model import SavedModelNetwork  # noqa: PLC0415
+
     with _one_line(path, "a SavedModel to use"):
-        about = saved_model.metadata(path)
-        network = saved_model.SavedModelNetwork(path)
+        about = versions.metadata(path)
+        network = SavedModelNetwork(path)
         return network, _region(about["region"]) if about else None
 
 
@@ -170,9 +170,17 @@ def _open_tflite(path):
 
 
 def _load(path):
+    # As for a SavedModel.
+    import keras  # noqa: PLC0415
+
+    from sparseface_tf import channels, layers  # noqa: F401, PLC0415, makes them known to Keras
+
     with _one_line(path, "a Keras model"):
         # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    if len(network.inputs) + len(network.outputs) != 2:
+        raise ValueError(f"{path} has several inputs or outputs: give the network that embeds.")
+    return network
 
 
 @contextlib.contextmanager
@@ -211,7 +219,7 @@ def _size(shape):
 
 def _key(path, region):
     if os.path.isdir(path):
-        digest = saved_model.digest(path)
+        digest = versions.digest(path)
     else:
         with open(path, "rb") as file:
             digest = hashlib.sha256(file.read())

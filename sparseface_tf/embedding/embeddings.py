@@ -16,14 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from pipelines.batches.batches import image_batches
 from pipelines.files import write_atomically
 from pipelines.inspection.checking import unusable
-from sparseface_tf.embedding.embedder import Embedder
+from sparseface_tf.embedding.embedder import CUT, Embedder
 from sparseface_tf.replicas import check_one_replica
 
 # Images whose features are written at a time: what an interruption costs at most.
 SHARD = 2048
 BATCH = 256
-# Part of every key: to be raised when faces are cut out in another way than before.
-CUT = 1
 
 
 class Faces:

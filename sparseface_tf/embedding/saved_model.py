@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
-import json
 import os
 
 import numpy as np
@@ -12,11 +9,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from sparseface_tf.embedding.versions import GRAPH
+
 DEFAULT = "serving_default"
-GRAPH = "saved_model.pb"
-# Servers pass these files by.
-EXTRA = "assets.extra"
-METADATA = os.path.join(EXTRA, "sparseface_tf.json")
 
 # A graph is a program. These operations compute, and do nothing else: none of them reads or
 # writes files, reaches a network, or runs Python.
@@ -45,33 +40,6 @@ _SAVING = frozenset(
     AssignVariableOp MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StringJoin
     """.split()
 )
-
-
-def is_saved_model(path):
-    """Whether a path is the folder of one version of a SavedModel."""
-    return os.path.isfile(os.path.join(path, GRAPH))
-
-
-def find_version(path):
-    """The folder of one version of a SavedModel; None if there is none.
-
-    Args:
-        path: that folder; or one with a folder for each version, whose names are integers, of
-            which the highest is taken, as a server does.
-    """
-    if is_saved_model(path):
-        return path
-    versions = [int(name) for name in versions_in(path)]
-    return os.path.join(path, str(max(versions))) if versions else None
-
-
-def versions_in(path):
-    """Names of the version folders in a model's folder, a list of strings."""
-    if not os.path.isdir(path):
-        return []
-    # A server parses names as integers, so 007 is version 7.
-    names = [name for name in os.listdir(path) if name.isdecimal() and name == str(int(name))]
-    return [name for name in names if is_saved_model(os.path.join(path, name))]
 
 
 def read_graph(path):
@@ -156,29 +124,6 @@ def check_without_masks(path, graph):
                 shape = node.attr["value"].tensor.tensor_shape
                 if np.prod([side.size for side in shape.dim]) > 64:
                     raise ValueError(f"constant {node.name} holds a mask")
-
-
-def digest(path):
-    """SHA-256 of what a SavedModel computes: its graph and its variables. A hash object."""
-    names = [GRAPH, *sorted(glob.glob("variables/*", root_dir=path))]
-    found = hashlib.sha256()
-    for name in names:
-        with open(os.path.join(path, name), "rb") as file:
-            found.update(file.read())
-    return found
-
-
-def metadata(path):
-    """What the file says of itself, a dict; None if it says nothing.
-
-    Raises:
-        ValueError: if that is no JSON.
-    """
-    try:
-        with open(os.path.join(path, METADATA), encoding="utf-8") as file:
-            return json.load(file)
-    except FileNotFoundError:
-        return None
 
 
 class SavedModelNetwork:

@@ -16,8 +16,6 @@ from sparseface_tf.embedding.embedder import Embedder, find_model, open_embedder
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.runs import MODEL
 
-FLIPS = ("average", "join", "none")
-
 
 @dataclasses.dataclass(frozen=True)
 class System:

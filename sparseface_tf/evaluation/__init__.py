@@ -14,18 +14,23 @@ Results are dataclasses of numbers, strings and tuples, for `dataclasses.asdict`
 * `protocols`: each of them from its lists to what a report shows. `page`, `plots`, `tables`: that.
 """
 
-from sparseface_tf.evaluation.bootstrap import interval_of_mean, interval_of_share
-from sparseface_tf.evaluation.comparison import Comparison, compare
-from sparseface_tf.evaluation.evaluator import Evaluator
-from sparseface_tf.evaluation.pairs import (
-    PairResult,
-    PairTest,
-    evaluate_pairs,
-    read_pair_test,
-    score_pairs,
-)
-from sparseface_tf.evaluation.protocols import PROTOCOLS
-from sparseface_tf.evaluation.settings import Evaluation
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.evaluation.bootstrap import interval_of_mean, interval_of_share
+    from sparseface_tf.evaluation.comparison import Comparison, compare
+    from sparseface_tf.evaluation.evaluator import Evaluator
+    from sparseface_tf.evaluation.pairs import (
+        PairResult,
+        PairTest,
+        evaluate_pairs,
+        read_pair_test,
+        score_pairs,
+    )
+    from sparseface_tf.evaluation.protocols import PROTOCOLS
+    from sparseface_tf.evaluation.settings import Evaluation
 
 __all__ = [
     "PROTOCOLS",
@@ -41,3 +46,5 @@ __all__ = [
     "read_pair_test",
     "score_pairs",
 ]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

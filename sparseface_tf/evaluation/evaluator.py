@@ -16,7 +16,8 @@ from pipelines.sources.subset import Subset
 from sparseface_tf.embedding.embedder import held_out_by_run
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.embedding.systems import open_systems
-from sparseface_tf.evaluation.protocols import PROTOCOLS, Place
+from sparseface_tf.evaluation.protocols import PROTOCOLS
+from sparseface_tf.evaluation.protocols.place import Place
 from sparseface_tf.evaluation.report import as_json, write_report, write_scores
 from sparseface_tf.evaluation.scorers import Scorers
 from sparseface_tf.evaluation.section import Section
@@ -154,7 +155,7 @@ class Evaluator:
     def _run(self):
         sections, results = [], {}
         for name, protocol in self.protocols.items():
-            found = [one for system in self.systems for one in self._test(system, protocol)]
+            found = [one for system in self.systems for one in self._test(system, name)]
             section = Section(
                 name=name,
                 title=protocol.title,
@@ -162,7 +163,7 @@ class Evaluator:
                 how=protocol.how,
                 runs=[one.run for one in found],
                 comparisons=protocol.compare(found) if protocol.of_pairs else [],
-                tables=self._members(protocol),
+                tables=self._members(name),
             )
             sections.append(section)
             results[name] = [as_json(one) for one in found]
@@ -174,34 +175,35 @@ class Evaluator:
         print(f"The report with plots and the hardest pairs is {page}.")
         return sections
 
-    def _test(self, system, protocol):
+    def _test(self, system, name):
         """What a protocol finds of a system with each scorer, a list of `Found`."""
+        protocol = self.protocols[name]
         faces = self._faces.setdefault(id(protocol.source), Faces(protocol.source, "test faces"))
         features = system.features(self.cache, faces, protocol.test.images)
         return [
             protocol.run(features, (system.name, title), make, learned)
             for title, make, learned in self._scorers.of(
-                system, protocol.learns, features.shape[1]
+                system, PROTOCOLS[name].learns, features.shape[1]
             )
         ]
 
-    def _members(self, protocol):
+    def _members(self, name):
         """Tables of every ensemble's networks one by one, with their mean (Sec. 5.5).
 
         For pairs only: that is what the paper gives, and searches take long.
         """
         found = {}
-        if not protocol.of_pairs:
+        if not self.protocols[name].of_pairs:
             return found
         for system in self.systems:
             if len(system.members) < 2:
                 continue
             columns = {}
             for single in system.singles():
-                for one in self._test(single, protocol):
-                    name, number = next(iter(one.run.numbers.items()))
+                for one in self._test(single, name):
+                    measure, number = next(iter(one.run.numbers.items()))
                     columns.setdefault(one.run.scorer, {})[single.name] = number
-            rows = [["network", *(f"{name}, {title}" for title in columns)]]
+            rows = [["network", *(f"{measure}, {title}" for title in columns)]]
             for single in system.singles():
                 numbers = [column[single.name] for column in columns.values()]
                 rows.append([single.name, *map(formatted_number, numbers)])

@@ -6,8 +6,7 @@ import os
 from pipelines.files import write_json, write_text
 from sparseface_tf.evaluation import plots, tables
 from sparseface_tf.evaluation.page import write_page
-
-REPORT = "report.json"
+from sparseface_tf.evaluation.settings import REPORT
 
 
 def write_report(folder, sections, results, command, facts):

@@ -7,11 +7,9 @@ import numpy as np
 from absl import logging
 
 from pipelines.files import write_atomically
+from sparseface_tf.evaluation.settings import SCORERS
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.matching.joint_bayesian import JointBayesian
-
-# As of --scorers -> as a report calls it.
-SCORERS = {"cosine": "cosine", "joint_bayesian": "Joint Bayesian"}
 
 
 class Scorers:

@@ -6,14 +6,18 @@ from typing import Any
 
 from pipelines.command_line import setting
 from pipelines.files import read_json
-from sparseface_tf.embedding.systems import FLIPS
 from sparseface_tf.evaluation.protocols import PROTOCOLS
-from sparseface_tf.evaluation.report import REPORT
-from sparseface_tf.evaluation.scorers import SCORERS
 from sparseface_tf.runs.lock import holds_others
 
 # The file with the settings of an evaluation, in its folder.
 SETTINGS = "evaluation.json"
+# The file with its numbers there.
+REPORT = "report.json"
+
+# As of --scorers -> as a report calls it.
+SCORERS = {"cosine": "cosine", "joint_bayesian": "Joint Bayesian"}
+# See `embedding.System`.
+FLIPS = ("average", "join", "none")
 
 IDENTITIES = ("all", "training", "held_out")
 

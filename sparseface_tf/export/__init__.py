@@ -9,9 +9,16 @@
 The exporters themselves, one a format, are imported when they are used, with the packages of their extra.
 """
 
-from sparseface_tf.export.exporter import Exporter, open_exporter
-from sparseface_tf.export.formats import FORMATS, Format
-from sparseface_tf.export.parity import Parity
-from sparseface_tf.export.settings import Export
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.export.exporter import Exporter, open_exporter
+    from sparseface_tf.export.formats import FORMATS, Format
+    from sparseface_tf.export.parity import Parity
+    from sparseface_tf.export.settings import Export
 
 __all__ = ["FORMATS", "Export", "Exporter", "Format", "Parity", "open_exporter"]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

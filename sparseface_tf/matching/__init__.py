@@ -7,17 +7,22 @@
 * `embed`: features of batches of images.
 """
 
-from sparseface_tf.matching.cosine import Cosine, cosine_similarity
-from sparseface_tf.matching.gallery import top_k
-from sparseface_tf.matching.joint_bayesian import JointBayesian
-from sparseface_tf.matching.nearest_centre import NearestCentre
-from sparseface_tf.matching.verification import (
-    Verification,
-    best_threshold,
-    correct_decisions,
-    embed,
-    verification_accuracy,
-)
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.matching.cosine import Cosine, cosine_similarity
+    from sparseface_tf.matching.gallery import top_k
+    from sparseface_tf.matching.joint_bayesian import JointBayesian
+    from sparseface_tf.matching.nearest_centre import NearestCentre
+    from sparseface_tf.matching.verification import (
+        Verification,
+        best_threshold,
+        correct_decisions,
+        embed,
+        verification_accuracy,
+    )
 
 __all__ = [
     "Cosine",
@@ -31,3 +36,5 @@ __all__ = [
     "top_k",
     "verification_accuracy",
 ]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

@@ -1,17 +1,18 @@
 """The cosine of two features as a score, for one pair or for all pairs of two sets."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.preprocessing import normalize
 
 from sparseface_tf.matching.features import check_features, check_same_length
 
 
-class Cosine(TransformerMixin, BaseEstimator):
+class Cosine:
     """Scores two features by their cosine, with the methods of `JointBayesian`.
 
-    There is nothing to learn, so `fit` may be left out. float32 features are scored in float32,
+    A scikit-learn estimator without its base classes: importing these takes a second, which
+    recognition does without. There is nothing to learn, so `fit` may be left out. float32 features are scored in float32,
     all others in float64.
 
     Example:
@@ -37,7 +38,23 @@ class Cosine(TransformerMixin, BaseEstimator):
 
         A row of zeros stays so: its cosine with anything is 0.
         """
-        return normalize(self._check(X))
+        vectors: Any = self._check(X)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors / np.where(norms > 0, norms, 1)
+
+    def fit_transform(self, X: ArrayLike, y: object = None) -> NDArray[np.floating]:
+        """`fit` and `transform`."""
+        return self.fit(X, y).transform(X)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings: there are none."""
+        return {}
+
+    def set_params(self, **params: Any) -> "Cosine":
+        """Sets none; a ValueError for any other."""
+        if params:
+            raise ValueError(f"Cosine has no setting {min(params)}.")
+        return self
 
     def offsets(self, transformed: NDArray) -> NDArray[np.floating]:
         """What an inner product lacks to be the score, as in `JointBayesian`: zeros (n,)."""
@@ -51,10 +68,16 @@ class Cosine(TransformerMixin, BaseEstimator):
         return check_features(self, X, reset, dtype=[np.float64, np.float32])
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+        # Only scikit-learn asks for it, and so has been imported.
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags  # noqa: PLC0415
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=["float64", "float32"]),
+            input_tags=InputTags(),
+            requires_fit=False,
+        )
 
 
 def cosine_similarity(a: NDArray, b: NDArray) -> NDArray[np.floating]:

@@ -1,7 +1,6 @@
 """What the estimators that score features ask of them."""
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 
 def check_features(estimator, X, reset=False, dtype=np.float64):
@@ -18,9 +17,15 @@ def check_features(estimator, X, reset=False, dtype=np.float64):
         ValueError: if X is not two-dimensional, has another number of features than the estimator
             was fitted to, or is not finite.
     """
-    # Finite or not is found here: scikit-learn's message takes several lines and does not say
-    # where.
-    X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=False)
+    dtypes = dtype if isinstance(dtype, list) else [dtype]
+    plain = isinstance(X, np.ndarray) and X.ndim == 2 and X.size and X.dtype in dtypes
+    if not plain or reset or hasattr(estimator, "n_features_in_"):
+        # Takes a second to import, and has nothing to say of plain arrays.
+        from sklearn.utils.validation import validate_data  # noqa: PLC0415
+
+        # Finite or not is found here: scikit-learn's message takes several lines and does not say
+        # where.
+        X = validate_data(estimator, X, reset=reset, dtype=dtype, ensure_all_finite=False)
     bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
     if len(bad):
         raise ValueError(

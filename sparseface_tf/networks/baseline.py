@@ -11,9 +11,6 @@ from keras import layers
 from sparseface_tf.layers import MaskedConv2D, MaskedLocallyConnected2D
 from sparseface_tf.networks.parts import activate, feature
 
-# The layers of Table 1 that have weights, from the input up.
-LAYERS = ("1a", "1b", "2a", "2b", "3a", "3b", "4a", "4b", "5a", "5b", "f")
-
 
 def baseline_network(
     input_shape: Sequence[int] = (112, 96, 3),

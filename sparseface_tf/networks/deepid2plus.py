@@ -11,8 +11,6 @@ from keras import layers
 from sparseface_tf.layers import MaskedConv2D
 from sparseface_tf.networks.parts import activate, feature
 
-DEEPID2PLUS_LAYERS = ("conv1", "conv2", "conv3", "conv4", "f")
-
 
 def deepid2plus_network(
     input_shape: Sequence[int] = (55, 47, 3),

@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
-from sparseface_tf.networks.baseline import LAYERS, baseline_network
-from sparseface_tf.networks.deepid2plus import DEEPID2PLUS_LAYERS, deepid2plus_network
+from sparseface_tf.networks.baseline import baseline_network
+from sparseface_tf.networks.deepid2plus import deepid2plus_network
 from sparseface_tf.networks.mobilefacenet import mobilefacenet
 from sparseface_tf.networks.parts import in_float32
 from sparseface_tf.networks.squeezenet import squeezenet
-from sparseface_tf.networks.vgg16 import VGG16_LAYERS, vgg16_network
-
-
-class Network(NamedTuple):
-    """What a program asks of a network before it is built.
-
-    Attributes:
-        layers: names of the layers whose weights can be dropped, from the input up.
-        input_width: of its input in pixels, for regions of any shape.
-        normalization: whether it has batch normalisations: "always", "never", or as "asked".
-    """
-
-    layers: tuple[str, ...]
-    input_width: int
-    normalization: str
-
-
-NETWORKS = {
-    "baseline": Network(LAYERS, 96, "asked"),
-    "deepid2plus": Network(DEEPID2PLUS_LAYERS, 47, "asked"),
-    "vgg16": Network(VGG16_LAYERS, 96, "always"),
-    "mobilefacenet": Network((), 96, "always"),
-    "mobilenet": Network((), 96, "always"),
-    "squeezenet": Network((), 96, "never"),
-}
+from sparseface_tf.networks.vgg16 import vgg16_network
 
 
 def build_network(

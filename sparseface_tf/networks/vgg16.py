@@ -9,15 +9,8 @@ import keras
 from keras import layers
 
 from sparseface_tf.layers import MaskedConv2D
+from sparseface_tf.networks.kinds import VGG16_BLOCKS
 from sparseface_tf.networks.parts import activate, in_float32
-
-# VGG-16: maps and number of convolutions of every block (configuration D of the publication).
-VGG16_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-VGG16_LAYERS = tuple(
-    f"conv{block}_{i}"
-    for block, (_, convolutions) in enumerate(VGG16_BLOCKS, 1)
-    for i in range(1, convolutions + 1)
-)
 
 
 def vgg16_network(

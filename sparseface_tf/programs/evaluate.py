@@ -1,7 +1,7 @@
 """Evaluates trained networks: sparseface evaluate --model=runs/faces --protocol=lfw --data=DIR"""
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
-from sparseface_tf.evaluation import Evaluation, Evaluator
+from sparseface_tf.evaluation.settings import Evaluation
 from sparseface_tf.programs.flag_files import FlagFile, parse
 
 
@@ -14,6 +14,11 @@ def main():
 def program(words):
     with one_line_errors(ValueError, OSError):
         check_arguments(words)
-        evaluator = Evaluator(from_flags(Evaluation))
+        evaluation = from_flags(Evaluation)
+        evaluation.check()
+        # With TensorFlow, which takes seconds: a wrong flag need not wait for it.
+        from sparseface_tf.evaluation import Evaluator  # noqa: PLC0415
+
+        evaluator = Evaluator(evaluation)
         evaluator.prepare()
         evaluator.run()

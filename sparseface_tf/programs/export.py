@@ -1,7 +1,7 @@
 """Exports a trained network: sparseface export --model=runs/faces --output=saved_models/faces"""
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
-from sparseface_tf.export import Export, open_exporter
+from sparseface_tf.export.settings import Export
 from sparseface_tf.programs.flag_files import FlagFile, parse
 
 
@@ -16,6 +16,9 @@ def program(words):
         check_arguments(words)
         export = from_flags(Export)
         export.check()
+        # With TensorFlow, which takes seconds: a wrong flag need not wait for it.
+        from sparseface_tf.export import open_exporter  # noqa: PLC0415
+
         exporter = open_exporter(export)
         exporter.prepare()
         exporter.run()

@@ -13,8 +13,7 @@ from absl import flags
 from pipelines.command_line import define_flags, from_flags, one_line_errors, run
 from sparseface_tf.programs.flag_files import FlagFile, parse
 from sparseface_tf.programs.shipped import shipped_root
-from sparseface_tf.recognition import Recogniser, Recognition
-from sparseface_tf.recognition.settings import DEFAULT_MODEL
+from sparseface_tf.recognition.settings import DEFAULT_MODEL, Recognition
 
 
 def main():
@@ -28,5 +27,10 @@ def main():
 
 def program(words):
     with one_line_errors(ValueError, OSError):
-        recogniser = Recogniser(from_flags(Recognition), root=shipped_root(DEFAULT_MODEL))
+        settings = from_flags(Recognition)
+        settings.check()
+        # With what reads photographs, which a wrong flag need not wait for.
+        from sparseface_tf.recognition import Recogniser  # noqa: PLC0415
+
+        recogniser = Recogniser(settings, root=shipped_root(DEFAULT_MODEL))
         recogniser.run(words)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import tensorflow as tf
 from absl import app, flags
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
 from sparseface_tf.programs.flag_files import FlagFile, find_flag_file, read_flag_files
-from sparseface_tf.reproduction.reproducer import ROWS, Reproducer, Reproduction
+from sparseface_tf.reproduction.settings import ROWS, Reproduction
 from sparseface_tf.training.experiment import Experiment
 
 
@@ -44,7 +43,14 @@ def scale_file(scale: str) -> str:
 def program(words):
     with one_line_errors(ValueError, OSError):
         check_arguments(words)
-        reproducer = Reproducer(from_flags(Reproduction), from_flags(Experiment))
+        reproduction = from_flags(Reproduction)
+        reproduction.check()
+        # With TensorFlow, which takes seconds: a wrong flag need not wait for it.
+        import tensorflow as tf  # noqa: PLC0415
+
+        from sparseface_tf.reproduction import Reproducer  # noqa: PLC0415
+
+        reproducer = Reproducer(reproduction, from_flags(Experiment))
         reproducer.prepare()
     # An image that has gone, a disk that is full.
     kept = ". What is finished is kept; the same command goes on from there."

@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 
-import tensorflow as tf
-
 from pipelines.command_line import (
     check_arguments,
     define_flags,
@@ -16,9 +14,6 @@ from pipelines.command_line import (
 from sparseface_tf.programs.flag_files import FlagFile, parse
 from sparseface_tf.runs import RunFolder
 from sparseface_tf.training.experiment import Experiment
-from sparseface_tf.training.session import own_session
-from sparseface_tf.training.stages import Stages
-from sparseface_tf.training.table import region_table
 
 
 @dataclasses.dataclass
@@ -54,14 +49,21 @@ def program(words):
     for one in experiments:
         train(one)
     if len(experiments) > 1:
+        from sparseface_tf.training.table import region_table  # noqa: PLC0415, as in `train`
+
         folders = {one.data.region: RunFolder(one.run.output) for one in experiments}
         print(region_table(experiment.run.output, folders))
 
 
-@own_session()
 def train(experiment):
     """Trains one experiment, or what is left of it."""
-    with contextlib.ExitStack() as opened:
+    # Takes seconds: a wrong flag need not wait for it.
+    import tensorflow as tf  # noqa: PLC0415
+
+    from sparseface_tf.training.session import own_session  # noqa: PLC0415
+    from sparseface_tf.training.stages import Stages  # noqa: PLC0415
+
+    with own_session(), contextlib.ExitStack() as opened:
         with one_line_errors(ValueError, OSError):
             stages = opened.enter_context(Stages(experiment))
             stages.prepare()

@@ -7,12 +7,17 @@
 * `photos`: photographs and the faces in them. `annotation`: boxes and names drawn into them.
 """
 
-from sparseface_tf.recognition.calibration import Calibration
-from sparseface_tf.recognition.commands import Recogniser
-from sparseface_tf.recognition.learning import learn_scorings
-from sparseface_tf.recognition.people import PeopleGallery
-from sparseface_tf.recognition.scoring import Match, Scoring, read_scorings, write_scorings
-from sparseface_tf.recognition.settings import Recognition
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.recognition.calibration import Calibration
+    from sparseface_tf.recognition.commands import Recogniser
+    from sparseface_tf.recognition.learning import learn_scorings
+    from sparseface_tf.recognition.people import PeopleGallery
+    from sparseface_tf.recognition.scoring import Match, Scoring, read_scorings, write_scorings
+    from sparseface_tf.recognition.settings import Recognition
 
 __all__ = [
     "Calibration",
@@ -25,3 +30,5 @@ __all__ = [
     "read_scorings",
     "write_scorings",
 ]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

@@ -3,7 +3,6 @@
 import math
 import os
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -38,6 +37,9 @@ def annotated(image, faces, texts, known):
     picture = Image.fromarray(image).resize((width * factor, height * factor), Image.LANCZOS)
     draw = ImageDraw.Draw(picture)
     size = max(12, round(min(LETTER * max(picture.size), FLAT_LETTER * min(picture.size))))
+    # Takes half a second to import, which is for pictures only.
+    import matplotlib  # noqa: PLC0415
+
     # A font that is there wherever Matplotlib is, with more letters than Pillow's own.
     path = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     font = ImageFont.truetype(path, size)

@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
-from sklearn.linear_model import LogisticRegression
 
 from sparseface_tf.evaluation.bootstrap import LEVEL, RESAMPLES
-from sparseface_tf.evaluation.metrics import accepted, threshold_at_far
 from sparseface_tf.recognition.tail import LEAST, Tail
 
 # Impostor scores that the probability is learned from.
@@ -69,6 +66,9 @@ class Calibration:
                 not separate same from different.
         """
         all_scores, is_same = np.asarray(scores), np.asarray(same, bool)
+        # Of what only learning needs; recognition starts without it.
+        from sparseface_tf.evaluation.metrics import accepted, threshold_at_far  # noqa: PLC0415
+
         if not np.isfinite(all_scores).all():
             raise ValueError("Some scores are not finite: the network is broken.")
         genuine, impostor = np.sort(all_scores[is_same]), np.sort(all_scores[~is_same])
@@ -178,6 +178,8 @@ def _log_odds(genuine, impostor):
     Args:
         genuine, impostor: float arrays, ascending.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415, as in `of`
+
     kinds = [
         kind[np.linspace(0, len(kind) - 1, min(ENOUGH, len(kind))).round().astype(int)]
         for kind in (impostor, genuine)
@@ -211,6 +213,8 @@ def _intervals(scores, same, number, thresholds, seed):
     Returns:
         ((far_low, far_high), (tar_low, tar_high)), float arrays (k,).
     """
+    import scipy.sparse  # noqa: PLC0415, as in `of`
+
     people = int(number.max()) + 1
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(people, np.full(people, 1 / people), RESAMPLES).astype(np.float64)

@@ -4,10 +4,8 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 
-from sparseface_tf.embedding.embedder import open_embedder
-from sparseface_tf.embedding.embeddings import CUT
+from sparseface_tf.embedding.embedder import CUT, open_embedder
 from sparseface_tf.recognition import annotation, photos, scoring, wording
-from sparseface_tf.recognition.learning import learn_scorings
 from sparseface_tf.recognition.people import PeopleGallery, checked_name
 from sparseface_tf.recognition.settings import DEFAULT_MODEL, Recognition
 
@@ -87,8 +85,8 @@ class Recogniser:
     @functools.cached_property
     def scoring(self):
         """(name of the scorer, `Scoring`)."""
-        found = scoring.read_scorings(self.calibration, self.key)
         name = self.settings.scorer
+        found = scoring.read_scorings(self.calibration, self.key, [name])
         if name not in found:
             raise ValueError(
                 f"{self.calibration} has no {name}: calibrate with --train_data, or give another "
@@ -209,6 +207,9 @@ class Recogniser:
         settings = self.settings
         if not settings.data:
             raise ValueError("No faces: give --data, of people that the network was not trained on.")
+        # With TensorFlow, which recognition does without.
+        from sparseface_tf.recognition.learning import learn_scorings  # noqa: PLC0415
+
         scorings = learn_scorings(
             self.embedder,
             settings.data,

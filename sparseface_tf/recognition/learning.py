@@ -20,7 +20,6 @@ from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN, Scoring
 
 # Of every two images a pair is made: 4,000 make 8 million. More people help more than more images.
 MOST_IMAGES, MOST_OF_ONE = 4000, 20
-IDENTITIES = ("all", "held_out")
 
 
 def learn_scorings(

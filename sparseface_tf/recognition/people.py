@@ -9,9 +9,9 @@ is overwritten.
 
 import contextlib
 import os
+import pathlib
 import sqlite3
 import unicodedata
-import urllib.request
 from collections.abc import Iterable
 
 import numpy as np
@@ -150,7 +150,7 @@ class PeopleGallery:
         if not (write and make) and not os.path.isfile(self.path):
             raise FileNotFoundError(f"No gallery {self.path}: 'enroll NAME photos…' makes one.")
         mode = "rwc" if write and make else "rw" if write else "ro"
-        uri = f"file:{urllib.request.pathname2url(os.path.abspath(self.path))}?mode="
+        uri = f"{pathlib.Path(os.path.abspath(self.path)).as_uri()}?mode="
         try:
             try:
                 connection = self._connect(uri + mode)

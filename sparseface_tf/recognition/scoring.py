@@ -1,10 +1,12 @@
 """Scorers of a network's features with their calibrations, and the file that keeps them."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,11 @@ from numpy.typing import NDArray
 from pipelines.files import write_atomically
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.matching.gallery import top_k
-from sparseface_tf.matching.joint_bayesian import JointBayesian
 from sparseface_tf.recognition.calibration import Calibration
 from sparseface_tf.recognition.tail import rate_of_comparison
+
+if TYPE_CHECKING:
+    from sparseface_tf.matching.joint_bayesian import JointBayesian
 
 FILE = "recognition.npz"
 VERSION = 1
@@ -122,14 +126,21 @@ def write_scorings(
     for name, scoring in scorings.items():
         for field, value in scoring.calibration.to_arrays().items():
             arrays[f"{name}.{field}"] = value
-        if isinstance(scoring.scorer, JointBayesian):
+        if not isinstance(scoring.scorer, Cosine):
             for field, value in scoring.scorer.to_arrays().items():
                 arrays[f"{name}.{field}"] = value
     write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
-def read_scorings(path: str | os.PathLike, key: str) -> dict[str, Scoring]:
+def read_scorings(
+    path: str | os.PathLike, key: str, scorers: Sequence[str] = SCORERS
+) -> dict[str, Scoring]:
     """Reads what `write_scorings` wrote, whoever wrote it.
+
+    Args:
+        path: the `.npz` file.
+        key: names the network, see `Embedder`.
+        scorers: names of those that are wanted.
 
     Returns:
         Dict from name of the scorer to `Scoring`.
@@ -153,11 +164,11 @@ def read_scorings(path: str | os.PathLike, key: str) -> dict[str, Scoring]:
             raise ValueError(f"it is of version {int(arrays['version'])}, not {VERSION}")
         model = str(arrays["model"])
         scorings = {}
-        for name in SCORERS:
+        for name in scorers:
             prefix = f"{name}."
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             if own:
-                scorer = Cosine() if name == COSINE else JointBayesian.from_arrays(own)
+                scorer = Cosine() if name == COSINE else _joint_bayesian(own)
                 scorings[name] = Scoring(scorer, Calibration.from_arrays(own))
     except KeyError as error:
         raise ValueError(f"{path} is no calibration: it lacks {error}.") from None
@@ -171,3 +182,11 @@ def read_scorings(path: str | os.PathLike, key: str) -> dict[str, Scoring]:
             "its --calibration."
         )
     return scorings
+
+
+def _joint_bayesian(arrays):
+    """The fitted `JointBayesian` of some arrays."""
+    # With scikit-learn, which takes a second to import.
+    from sparseface_tf.matching.joint_bayesian import JointBayesian  # noqa: PLC0415
+
+    return JointBayesian.from_arrays(arrays)

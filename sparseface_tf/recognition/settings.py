@@ -6,10 +6,12 @@ import os
 from pipelines.command_line import setting
 from sparseface_tf.recognition import scoring
 from sparseface_tf.recognition.calibration import HIGHEST
-from sparseface_tf.recognition.learning import IDENTITIES
 
 # A trained network that comes with the project; its folder also has its calibration.
 DEFAULT_MODEL = os.path.join("saved_models", "face")
+
+
+IDENTITIES = ("all", "held_out")
 
 
 @dataclasses.dataclass

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-from scipy.stats import genpareto
 
 # A rate counts as measured if so many false accepts were: then it is known to about a third.
 LEAST = 10
@@ -38,6 +37,9 @@ class Tail:
         Raises:
             ValueError: if there are too few, or the highest are all equal.
         """
+        # Takes half a second to import, which only learning needs.
+        from scipy.stats import genpareto  # noqa: PLC0415
+
         if len(impostor) < 2 * FEWEST:
             raise ValueError(
                 f"{len(impostor)} pairs of different people are too few: at least {2 * FEWEST}."
@@ -52,7 +54,10 @@ class Tail:
 
     def threshold(self, far):
         """The score that impostors reach at a rate, at most `rate`."""
-        return self.start + float(genpareto.isf(far / self.rate, self.shape, scale=self.scale))
+        # The equation above, solved for t; its limit where ξ is 0.
+        log = np.log(far / self.rate)
+        beyond = np.expm1(-self.shape * log) / self.shape if self.shape else -log
+        return self.start + float(self.scale * beyond)
 
 
 def rate_of_comparison(rate, comparisons):

@@ -9,9 +9,17 @@ of the scale.
 * `report`, `plots`: a table as Markdown, page, JSON and pictures.
 """
 
-from sparseface_tf.reproduction.chains import Chain
-from sparseface_tf.reproduction.measures import Claim, Measure
-from sparseface_tf.reproduction.reproducer import Reproducer, Reproduction
-from sparseface_tf.reproduction.tables import TABLES
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.reproduction.chains import Chain
+    from sparseface_tf.reproduction.measures import Claim, Measure
+    from sparseface_tf.reproduction.reproducer import Reproducer
+    from sparseface_tf.reproduction.settings import Reproduction
+    from sparseface_tf.reproduction.tables import TABLES
 
 __all__ = ["TABLES", "Chain", "Claim", "Measure", "Reproducer", "Reproduction"]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

@@ -15,7 +15,8 @@ from kserve import InferRequest, InferResponse, Model
 from kserve.errors import InvalidInput
 
 from pipelines.faces.images import reason_of
-from sparseface_tf.embedding.saved_model import DEFAULT, SavedModelNetwork, find_version
+from sparseface_tf.embedding.saved_model import DEFAULT, SavedModelNetwork
+from sparseface_tf.embedding.versions import find_version
 from sparseface_tf.serving import tensors
 
 

@@ -32,6 +32,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparseface_tf.supervision.margins import check_margin
+
 # Below this norm a feature counts as zero: its cosines fade out there instead of its gradient
 # growing without bound.
 _SMALLEST_NORM = 1e-3
@@ -102,8 +104,6 @@ class _MarginSoftmax(keras.losses.Loss):
 
     def __init__(self, margin: float, scale: float, **kwargs: Any):
         super().__init__(**kwargs)
-        if not scale > 0:
-            raise ValueError(f"The scale of a margin softmax must be above 0, got {scale}.")
         self.margin, self.scale = margin, scale
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -137,8 +137,7 @@ class ArcFace(_MarginSoftmax):
     def __init__(
         self, margin: float = 0.5, scale: float = 16.0, name: str = "arcface", **kwargs: Any
     ):
-        if not 0 <= margin < math.pi / 2:
-            raise ValueError(f"ArcFace's margin must be in [0, pi/2) radians, got {margin}.")
+        check_margin("arcface", margin, scale)
         super().__init__(margin, scale, name=name, **kwargs)
 
     def with_margin(self, cosine: Any) -> Any:
@@ -165,8 +164,7 @@ class CosFace(_MarginSoftmax):
     def __init__(
         self, margin: float = 0.35, scale: float = 16.0, name: str = "cosface", **kwargs: Any
     ):
-        if not 0 <= margin <= 1:
-            raise ValueError(f"CosFace's margin must be in [0, 1], got {margin}.")
+        check_margin("cosface", margin, scale)
         super().__init__(margin, scale, name=name, **kwargs)
 
     def with_margin(self, cosine: Any) -> Any:

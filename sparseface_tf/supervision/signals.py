@@ -10,10 +10,9 @@ from keras import layers
 
 from sparseface_tf.supervision.centre_loss import CentreLoss, ClassCentres
 from sparseface_tf.supervision.margin_softmax import ArcFace, CosFace, CosineClassifier
+from sparseface_tf.supervision.margins import check_margin
 from sparseface_tf.supervision.output_names import name_and_width
 from sparseface_tf.supervision.verification import PairDistance, VerificationLoss
-
-IDENTIFICATION = ("softmax", "arcface", "cosface")
 
 
 def supervise(
@@ -111,16 +110,11 @@ def identification_loss(
     Raises:
         ValueError: for an unknown signal, or a margin or scale that makes no sense.
     """
+    check_margin(identification, margin, scale)
     given = {"margin": margin, "scale": scale}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if identification == "softmax":
-        if settings:
-            raise ValueError("Margin and scale belong to arcface and cosface; softmax has none.")
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    if identification not in IDENTIFICATION:
-        raise ValueError(
-            f"No identification signal '{identification}'; choose from {', '.join(IDENTIFICATION)}."
-        )
     return {"arcface": ArcFace, "cosface": CosFace}[identification](**settings)
 
 

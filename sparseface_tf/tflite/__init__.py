@@ -4,6 +4,13 @@
 are not imported here; what is here needs NumPy and SciPy alone.
 """
 
-from sparseface_tf.tflite.encoding import BLOCK, Encoded, count_blocks, decode, encode
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.tflite.encoding import BLOCK, Encoded, count_blocks, decode, encode
 
 __all__ = ["BLOCK", "Encoded", "count_blocks", "decode", "encode"]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
 BLOCK = 4  # of float32; the only one that LiteRT has a kernel for
@@ -60,6 +59,9 @@ def encode(matrix: Any, block: int = 1, shape: Sequence[int] | None = None) -> E
         # SciPy has no such matrices; + 0 makes zeros of negative ones.
         encoded = encode((matrix + np.float16(0)).view(np.int16), block, shape)
         return dataclasses.replace(encoded, values=encoded.values.view(np.float16))
+    # What only reads files starts without it.
+    import scipy.sparse  # noqa: PLC0415
+
     matrix = scipy.sparse.csr_array(matrix)
     matrix.eliminate_zeros()
     matrix.sort_indices()
@@ -93,6 +95,8 @@ def decode(encoded: Encoded) -> NDArray[Any]:
 
 def count_blocks(matrix: Any, block: int) -> int:
     """Blocks of a sparse matrix (rows, columns) that are not all zero; also of a ragged last one."""
+    import scipy.sparse  # noqa: PLC0415, as in `encode`
+
     matrix = scipy.sparse.coo_array(matrix)
     rows, columns = (places[matrix.data != 0] for places in matrix.coords)
     across = -(-matrix.shape[1] // block)

@@ -90,6 +90,8 @@ class Experiment:
         self.supervision.check()
         self.schedule.check(len(self.sparsity.sparsify))
         self.run.check()
+        # Last: it takes seconds to import the criteria.
+        self.sparsity.check_criteria(layers)
         one_shot = [criterion.one_shot for criterion in self.sparsity.criteria(layers)]
         if self.schedule.patience and not all(one_shot):
             raise ValueError(

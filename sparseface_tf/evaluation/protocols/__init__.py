@@ -4,24 +4,35 @@ A protocol opens its lists when it is made, so that what is wrong with them show
 is embedded; `run` then takes features and a scorer.
 """
 
-from typing import Any
+import dataclasses
 
-from sparseface_tf.evaluation.protocols.ijba_templates import IjbaSearch, IjbaVerification
-from sparseface_tf.evaluation.protocols.lfw_pairs import Lfw, LfwView1
-from sparseface_tf.evaluation.protocols.lfw_search import Blufr, LfwIdentification
-from sparseface_tf.evaluation.protocols.pair_protocol import NamedPairs
-from sparseface_tf.evaluation.protocols.place import Place
-from sparseface_tf.evaluation.protocols.youtube_faces import YouTubeFaces
+from sparseface_tf.named import Later
 
-__all__ = ["PROTOCOLS", "Place"]
+__all__ = ["PROTOCOLS", "Protocol"]
 
-PROTOCOLS: dict[str, Any] = {
-    "lfw": Lfw,
-    "lfw_view1": LfwView1,
-    "lfw_identification": LfwIdentification,
-    "blufr": Blufr,
-    "ytf": YouTubeFaces,
-    "ijba_verification": IjbaVerification,
-    "ijba_search": IjbaSearch,
-    "pairs": NamedPairs,
+
+@dataclasses.dataclass(frozen=True)
+class Protocol(Later):
+    """Where the class of a protocol is; it is called with a `place.Place`.
+
+    Attributes:
+        learns: whether a scorer may be learned from the protocol's own images.
+    """
+
+    learns: bool = False
+
+
+_PAIRS = f"{__name__}.lfw_pairs"
+_SEARCH = f"{__name__}.lfw_search"
+_TEMPLATES = f"{__name__}.ijba_templates"
+
+PROTOCOLS = {
+    "lfw": Protocol(_PAIRS, "Lfw"),
+    "lfw_view1": Protocol(_PAIRS, "LfwView1"),
+    "lfw_identification": Protocol(_SEARCH, "LfwIdentification"),
+    "blufr": Protocol(_SEARCH, "Blufr", learns=True),
+    "ytf": Protocol(f"{__name__}.youtube_faces", "YouTubeFaces"),
+    "ijba_verification": Protocol(_TEMPLATES, "IjbaVerification"),
+    "ijba_search": Protocol(_TEMPLATES, "IjbaSearch"),
+    "pairs": Protocol(f"{__name__}.pair_protocol", "NamedPairs"),
 }

@@ -10,7 +10,7 @@ class IjbaVerification:
     """IJB-A 1:1."""
 
     title = "IJB-A, 1:1"
-    of_pairs = learns = False
+    of_pairs = False
     how = ijba.TemplateVerification.how
 
     def __init__(self, place):
@@ -36,7 +36,7 @@ class IjbaSearch:
     """IJB-A 1:N."""
 
     title = "IJB-A, 1:N"
-    of_pairs = learns = False
+    of_pairs = False
     how = ijba.TemplateSearch.how
 
     def __init__(self, place):

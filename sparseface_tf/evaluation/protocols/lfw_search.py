@@ -9,7 +9,7 @@ class LfwIdentification:
     """Closed- and open-set identification on LFW."""
 
     title = "LFW, identification"
-    of_pairs = learns = False
+    of_pairs = False
     how = f"{identification.ClosedResult.how} Open set: {identification.OpenResult.how}"
 
     def __init__(self, place):
@@ -41,7 +41,7 @@ class Blufr:
     """BLUFR."""
 
     title = "BLUFR"
-    of_pairs, learns = False, True
+    of_pairs = False
     how = blufr.HOW
 
     def __init__(self, place):

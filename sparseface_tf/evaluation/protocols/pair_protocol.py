@@ -24,7 +24,6 @@ class PairProtocol:
 
     how = pairs.HOW
     of_pairs = True  # has scores of pairs, and so can be compared pair by pair
-    learns = False  # whether a scorer may be learned from the protocol's own images
     shown = 8  # pairs of either kind on the page
 
     def run(self, features, names, make_scorer, learned):

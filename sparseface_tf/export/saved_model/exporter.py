@@ -14,8 +14,8 @@ from pipelines.files import write_folder, write_json, write_text
 from pipelines.sources.boxed_faces import box_landmarks
 from pipelines.sources.synthetic import SyntheticFaces
 from sparseface_tf.child import run_on_file
-from sparseface_tf.embedding import saved_model
-from sparseface_tf.embedding.embeddings import CUT
+from sparseface_tf.embedding import saved_model, versions
+from sparseface_tf.embedding.embedder import CUT
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.exporter import PARITY, Exporter
@@ -83,7 +83,7 @@ class SavedModelExporter(Exporter):
         graph = saved_model.read_graph(path)
         saved_model.check_operations(graph)
         saved_model.check_without_masks(path, graph)
-        os.makedirs(os.path.join(path, saved_model.EXTRA), exist_ok=True)
+        os.makedirs(os.path.join(path, versions.EXTRA), exist_ok=True)
         found = self._found(path)
         measured, facts = self._compare(found)
         if self.export.warmup:
@@ -98,9 +98,9 @@ class SavedModelExporter(Exporter):
             for name, density, mask in self._layers()
         ]
         about = self.metadata(layers, measured)
-        write_json(os.path.join(path, saved_model.METADATA), about)
+        write_json(os.path.join(path, versions.METADATA), about)
         text = self.card(facts, self._interface())
-        write_text(os.path.join(path, saved_model.EXTRA, CARD), text)
+        write_text(os.path.join(path, versions.EXTRA, CARD), text)
         print(text)
 
     def _scoring(self):

@@ -8,7 +8,7 @@ import os
 
 import tensorflow as tf
 
-from sparseface_tf.embedding.saved_model import EXTRA
+from sparseface_tf.embedding.versions import EXTRA
 
 REQUESTS = os.path.join(EXTRA, "tf_serving_warmup_requests")
 

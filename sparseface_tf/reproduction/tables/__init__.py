@@ -1,20 +1,20 @@
 """One module for each table or figure of the paper, and one for the poster's."""
 
-from sparseface_tf.reproduction.tables.complementarity import Complementarity
-from sparseface_tf.reproduction.tables.criteria import Criteria
-from sparseface_tf.reproduction.tables.ensemble import Ensemble
-from sparseface_tf.reproduction.tables.ijba import IJBA
-from sparseface_tf.reproduction.tables.initialisation import Initialisation
-from sparseface_tf.reproduction.tables.poster import Poster
-from sparseface_tf.reproduction.tables.ranks import Ranks
-from sparseface_tf.reproduction.tables.selection import Selection
-from sparseface_tf.reproduction.tables.structures import Structures
-from sparseface_tf.reproduction.tables.trade_off import TradeOff
+from sparseface_tf.named import Later
 
+# By name as of --table, in the paper's order.
 TABLES = {
-    table.name: table
-    for table in (
-        *(Structures, TradeOff, Selection, Complementarity, Initialisation, Criteria, IJBA),
-        *(Ranks, Ensemble, Poster),
+    name: Later(f"{__name__}.{module}", kind)
+    for name, module, kind in (
+        ("3", "structures", "Structures"),
+        ("4", "trade_off", "TradeOff"),
+        ("5", "selection", "Selection"),
+        ("6", "complementarity", "Complementarity"),
+        ("7", "initialisation", "Initialisation"),
+        ("8", "criteria", "Criteria"),
+        ("9", "ijba", "IJBA"),
+        ("figure1", "ranks", "Ranks"),
+        ("ensemble", "ensemble", "Ensemble"),
+        ("poster", "poster", "Poster"),
     )
 }

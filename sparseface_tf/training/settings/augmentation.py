@@ -1,9 +1,15 @@
 """How training images are changed at random."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 from pipelines.command_line import setting
-from pipelines.faces import augmentation
+from pipelines.faces.limits import check_limits
+
+if TYPE_CHECKING:
+    from pipelines.faces import augmentation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +28,14 @@ class Augmentation:
 
     def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
-        self.made()
+        try:
+            check_limits(self)
+        except ValueError as error:
+            raise ValueError(f"--{error}") from None
 
     def made(self) -> augmentation.Augmentation:
         """What the pipeline works with, a `pipelines.faces.augmentation.Augmentation`."""
-        try:
-            return augmentation.Augmentation(**dataclasses.asdict(self))
-        except ValueError as error:
-            raise ValueError(f"--{error}") from None
+        # With TensorFlow, which settings alone do without.
+        from pipelines.faces import augmentation  # noqa: PLC0415
+
+        return augmentation.Augmentation(**dataclasses.asdict(self))

@@ -4,7 +4,6 @@ import dataclasses
 from typing import Any
 
 from pipelines.command_line import setting
-from sparseface_tf.channels import ChannelPenalty, DecreasingScales
 from sparseface_tf.training.settings.ranges import check_range
 
 
@@ -84,6 +83,9 @@ class Channels:
         """
         if not (self.prioritise or self.lambda_s or self.lambda_m):
             return asked
+        # With Keras, which settings alone do without.
+        from sparseface_tf.channels import ChannelPenalty, DecreasingScales  # noqa: PLC0415
+
         settings: dict[str, Any] = {}
         if self.prioritise:
             settings["gamma_initializer"] = DecreasingScales()

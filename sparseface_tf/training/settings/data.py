@@ -5,7 +5,6 @@ import dataclasses
 from pipelines.command_line import setting
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.source import Faces
-from pipelines.sources import open_faces
 from sparseface_tf.training.settings.ranges import check_choice, check_range
 
 
@@ -81,6 +80,9 @@ class Data:
 
     def open_faces(self, seed: int, name: str | None = None) -> Faces:
         """The source of faces of that name; default: --data. The seed is that of rendered ones."""
+        # With TensorFlow, which settings alone do without.
+        from pipelines.sources import open_faces  # noqa: PLC0415
+
         return open_faces(
             name or self.faces,
             identities=self.identities,

@@ -3,7 +3,7 @@
 import dataclasses
 
 from pipelines.command_line import setting
-from sparseface_tf.networks import NETWORKS
+from sparseface_tf.networks.kinds import NETWORKS
 from sparseface_tf.training.settings.ranges import check_range
 
 

@@ -1,12 +1,15 @@
 """How long the stages are, and how their weights are updated."""
 
-import dataclasses
+from __future__ import annotations
 
-import keras
+import dataclasses
+from typing import TYPE_CHECKING
 
 from pipelines.command_line import setting
-from sparseface_tf.training.optimizers import learning_rates, stage_optimizer
 from sparseface_tf.training.settings.ranges import check_choice, check_range
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +89,12 @@ class Schedule:
         self, model: keras.Model, steps: int, *, retrains: bool
     ) -> keras.optimizers.Optimizer:
         """The unbuilt optimizer that trains a model in a stage of so many mini-batches."""
+        # With Keras, which settings alone do without.
+        from sparseface_tf.training.optimizers import (  # noqa: PLC0415
+            learning_rates,
+            stage_optimizer,
+        )
+
         peak = (self.retrain_learning_rate if retrains else 0) or self.learning_rate
         rates = learning_rates(
             self.schedule,

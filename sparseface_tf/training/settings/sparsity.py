@@ -4,13 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from pipelines.command_line import setting
-from sparseface_tf.criteria import (
-    channel_criteria,
-    channel_criterion,
-    criteria,
-    criterion,
-    load_criteria,
-)
+from sparseface_tf.named import names_in
 from sparseface_tf.training.settings.ranges import check_range
 from sparseface_tf.training.structure import CHANNELS, stages
 
@@ -24,7 +18,7 @@ class Sparsity:
         "One more stage of Table 2, e.g. '1/256-f', or '1/128-5b:obd' with a criterion of its own; "
         "repeat in order, first stage first. 'channels' prunes the channels by --prune_threshold, "
         "'1/2-channels:norm' keeps half of them by a criterion: "
-        f"{', '.join(channel_criteria())}.",
+        f"{', '.join(names_in('sparseface_tf.channels.criteria'))}.",
         repeated=True,
         key=True,
     )
@@ -35,7 +29,7 @@ class Sparsity:
     )
     criterion: str = setting(
         "correlation",
-        f"Which weights are kept: {', '.join(criteria())}, or one of --criteria_file; settings "
+        f"Which weights are kept: {', '.join(names_in('sparseface_tf.criteria'))}, or one of --criteria_file; settings "
         "follow it, as in 'brp,strength=1e-4'.",
         key=True,
     )
@@ -59,14 +53,35 @@ class Sparsity:
         check_range(self, "lam", least=0, most=1)
         if self.block not in (1, 4):
             raise ValueError(f"--block must be 1 or 4, got {self.block}.")
+        if not self.criteria_file:
+            self._check_names(layers)
+        if self.from_scratch and self.prunes_channels(layers):
+            raise ValueError("--from_scratch is for masks only: drop it or --sparsify=channels.")
+
+    def check_criteria(self, layers: Sequence[str]) -> None:
+        """Raises ValueError, in one line, on the first criterion that cannot do what is asked.
+
+        Unlike `check` it imports the criteria, and with them Keras.
+        """
         one_shot = [criterion.one_shot for criterion in self.criteria(layers)]
         if self.from_scratch and not (one_shot and one_shot[-1]):
             raise ValueError(
                 "--from_scratch gives a sparse stage new weights: it needs a last --sparsify whose "
                 "criterion selects at once."
             )
-        if self.from_scratch and self.prunes_channels(layers):
-            raise ValueError("--from_scratch is for masks only: drop it or --sparsify=channels.")
+
+    def _check_names(self, layers):
+        """Refuses names of criteria that there are not, before any is imported."""
+        given = [("criterion", self.criterion, self.criterion, False)]
+        for text, (layer, _) in zip(self.sparsify, self.structure(layers)):
+            given.append(("sparsify", text, text.strip().partition(":")[2], layer == CHANNELS))
+        for flag, value, text, of_channels in given:
+            name = text.partition(",")[0].strip()
+            known = names_in("sparseface_tf.channels.criteria" if of_channels else "sparseface_tf.criteria")
+            if text and name not in known:
+                raise ValueError(
+                    f"--{flag}={value}: there is no criterion '{name}'; choose from {', '.join(known)}."
+                )
 
     def structure(self, layers: Sequence[str]) -> list[tuple]:
         """The (layer, S) of every re-training, first stage first, see `structure.stages`."""
@@ -89,6 +104,9 @@ class Sparsity:
             ValueError, OSError: for an unknown criterion, settings that it has not, a file that
                 defines none, or a criterion that cannot do what is asked.
         """
+        # With Keras, which settings alone do without.
+        from sparseface_tf.criteria import load_criteria  # noqa: PLC0415
+
         if self.criteria_file:
             load_criteria(self.criteria_file)
         # Also if no stage uses it: a mistake in a flag is an error.
@@ -106,6 +124,8 @@ class Sparsity:
         return found
 
     def _criterion(self, flag, value, text, layer, density):
+        from sparseface_tf.criteria import channel_criterion, criterion  # noqa: PLC0415, as above
+
         try:
             if layer == CHANNELS:
                 made = channel_criterion(text)

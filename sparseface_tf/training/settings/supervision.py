@@ -1,12 +1,16 @@
 """By which signals a network is trained."""
 
-import dataclasses
+from __future__ import annotations
 
-import keras
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from pipelines.command_line import setting
-from sparseface_tf.supervision import IDENTIFICATION, identification_loss
+from sparseface_tf.supervision.margins import IDENTIFICATION, check_margin
 from sparseface_tf.training.settings.ranges import check_choice, check_range
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Supervision:
         check_range(self, "centre_weight", least=0)
         check_range(self, "centre_rate", least=0, most=1)
         try:
-            self.identification_loss()
+            check_margin(**self._identification())
         except ValueError as error:
             raise ValueError(f"--identification={self.identification}: {error}") from None
         if self.margin != "data":
@@ -62,8 +66,14 @@ class Supervision:
 
     def identification_loss(self) -> keras.losses.Loss:
         """The identification signal, a `keras.losses.Loss`."""
-        return identification_loss(
-            self.identification,
-            None if self.softmax_margin < 0 else self.softmax_margin,
-            self.softmax_scale or None,
-        )
+        # With Keras, which settings alone do without.
+        from sparseface_tf.supervision import identification_loss  # noqa: PLC0415
+
+        return identification_loss(**self._identification())
+
+    def _identification(self) -> dict[str, Any]:
+        return {
+            "identification": self.identification,
+            "margin": None if self.softmax_margin < 0 else self.softmax_margin,
+            "scale": self.softmax_scale or None,
+        }
