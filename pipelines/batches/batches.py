@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from pipelines.batches.groups import Groups
 from pipelines.batches.sampler import PairSampler
 from pipelines.batches.windows import windows_of
+from pipelines.faces.arrays import normalised
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.cropping import crop_region, crop_regions
 from pipelines.faces.regions import WHOLE_FACE, Region
@@ -86,7 +87,7 @@ def pair_batches(
             crop = training_crop(
                 image, landmarks, region, augmentation, mirrored=mirrored, seed=seed, example=example
             )
-            return _normalised(crop), tf.gather(labels, index)
+            return normalised(crop), tf.gather(labels, index)
 
         return _interleaved(steps, lambda step: draw(step, groups), load, share, ordered)
 
@@ -228,7 +229,7 @@ def region_batches(
     def load(index):
         image, landmarks = source.load(index)
         return tuple(
-            crop_regions(image, landmarks, regions, mirrored=mirrored, change=_normalised)
+            crop_regions(image, landmarks, regions, mirrored=mirrored, change=normalised)
         )
 
     images = tf.data.Dataset.from_tensor_slices(indices.astype(np.int64))
@@ -246,12 +247,7 @@ def network_input(
     Returns:
         float32 tensor (region.height, region.width, region.channels) from about -1 to 1.
     """
-    return _normalised(crop_region(image, landmarks, region, mirrored=mirrored))
-
-
-def _normalised(pixels):
-    """[0, 255] to about [-1, 1]."""
-    return (pixels - 127.5) / 128.0
+    return normalised(crop_region(image, landmarks, region, mirrored=mirrored))
 
 
 def _prefetched(dataset, ordered):

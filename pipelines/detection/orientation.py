@@ -5,7 +5,7 @@ from typing import IO
 
 from PIL import Image
 
-from pipelines.faces.images import MAX_PIXELS
+from pipelines.faces.limits import MAX_PIXELS
 
 ORIENTATION = 0x0112  # the EXIF tag
 # Quarter turns to the left that set a stored image upright. Mirrored ones are not mirrored back: a

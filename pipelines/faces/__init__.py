@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from pipelines.lazy import handed_on
 
 if TYPE_CHECKING:
-    from pipelines.faces.alignment import TEMPLATE, similarity, template
+    from pipelines.faces.alignment import similarity, template
     from pipelines.faces.augmentation import Augmentation
     from pipelines.faces.cropping import crop_region, crop_regions
+    from pipelines.faces.frame import TEMPLATE
     from pipelines.faces.images import decode
     from pipelines.faces.landmarks import add_landmarks, read_landmarks
     from pipelines.faces.regions import WHOLE_FACE, Region, read_regions

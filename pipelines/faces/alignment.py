@@ -3,18 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-# Where the landmarks of an aligned face are in a crop of 112 x 96 pixels: x and y of the viewer's
-# left eye, right eye, nose, left and right corner of the mouth.
-TEMPLATE = (
-    (30.2946, 51.6963),
-    (65.5318, 51.5014),
-    (48.0252, 71.7366),
-    (33.5493, 92.3655),
-    (62.7299, 92.2041),
-)
-
-# Height and width of the frame that those points are in.
-FRAME = (112, 96)
+from pipelines.faces.frame import FRAME, TEMPLATE
 
 
 def template(height: int, width: int) -> tf.Tensor:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from pipelines.faces.alignment import FRAME, face_frame
-from pipelines.faces.landmarks import LANDMARKS
+from pipelines.faces.alignment import face_frame
+from pipelines.faces.frame import centre_of, middle, step_of
 from pipelines.faces.regions import Region
 from pipelines.faces.sampling import sample
 
@@ -35,10 +36,10 @@ def crop_region(
     c, d, points = face_frame(landmarks, tf.shape(image)[:2])
     weights, offset = (
         tf.where(mirrored, other, own)
-        for own, other in zip(_centre(region), _centre(region.mirrored()))
+        for own, other in zip(centre_of(region), centre_of(region.mirrored()))
     )
     centre = tf.tensordot(weights, tf.concat([points, d[None]], 0), 1) + c * offset
-    step = c * _step(region)
+    step = c * tf.constant(step_of(region), tf.complex128)
     if motion is not None:
         turn, shift = motion
         # Turned and scaled about the region's centre; shifted by shares of its size.
@@ -48,7 +49,7 @@ def crop_region(
     return sample(
         image,
         step,
-        centre - step * _middle(region.height, region.width),
+        centre - step * middle(region.height, region.width),
         region.height,
         region.width,
         mirrored=mirrored,
@@ -80,10 +81,10 @@ def crop_regions(
     """
     c, d, points = face_frame(landmarks, tf.shape(image)[:2])
     seen = [region.mirrored() if mirrored else region for region in regions]
-    weights, offsets = map(tf.stack, zip(*map(_centre, seen)))
+    weights, offsets = map(tf.stack, zip(*map(centre_of, seen)))
     centres = (tf.linalg.matvec(weights, tf.concat([points, d[None]], 0)) - d) / c + offsets
-    steps = tf.stack([_step(region) for region in seen])
-    sides = 2 * tf.stack([_middle(region.height, region.width) for region in seen])
+    steps = tf.constant([step_of(region) for region in seen], tf.complex128)
+    sides = 2 * np.array([middle(region.height, region.width) for region in seen])
     first, last = centres - steps * sides / 2, centres + steps * sides / 2
 
     # An upright canvas that holds them all. Finer than the image's own pixels it need not be. It has
@@ -120,26 +121,3 @@ def crop_regions(
         for i, crop in zip(which, tf.unstack(parts)):
             crops[i] = crop
     return crops
-
-
-def _centre(region):
-    """Centre of a region in an image.
-
-    Returns:
-        weights: complex128 tensor (6,), by which the five landmarks, and the place of the frame's
-            first pixel, are to be summed.
-        offset: complex128 scalar, how far from there the centre is, in the frame.
-    """
-    chosen = [name in region.landmarks for name in LANDMARKS] + [not region.landmarks]
-    weights = tf.constant(chosen, tf.complex128) / sum(chosen)
-    offset = tf.constant(complex(*region.offset), tf.complex128)
-    return weights, offset if region.landmarks else offset + _middle(*FRAME)
-
-
-def _step(region):
-    """Pixels of the frame to a pixel of the crop, complex128 scalar."""
-    return tf.constant(region.scale * FRAME[1] / region.width, tf.complex128)
-
-
-def _middle(height, width):
-    return tf.constant(complex(width - 1, height - 1) / 2, tf.complex128)

@@ -3,12 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from pipelines.faces.limits import MAX_PIXELS
+
 # How the names of files that `decode` reads end.
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-
-# More are refused before anything is allocated: a file of some kilobytes may claim to be of
-# gigabytes. The largest of ordinary cameras have 61 million.
-MAX_PIXELS = 1 << 26
 
 # Frames of a GIF are decoded all, at a byte a pixel: together no more bytes than an image has.
 _MAX_FRAMES = 3 * MAX_PIXELS

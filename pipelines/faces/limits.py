@@ -1,4 +1,8 @@
-"""How far training images may be changed at most."""
+"""What is too much: pixels of an image, and changes of a training image."""
+
+# Images of more are refused before anything is allocated: a file of some kilobytes may claim to be of
+# gigabytes. The largest of ordinary cameras have 61 million.
+MAX_PIXELS = 1 << 26
 
 # Beyond these a face is no face any more, or the number was meant in another unit.
 LIMITS = {

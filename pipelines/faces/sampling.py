@@ -4,9 +4,7 @@ import math
 
 import tensorflow as tf
 
-# Below this scale the source is reduced before it is sampled bilinearly, which would otherwise
-# skip pixels.
-PREFILTER_BELOW = 0.6
+from pipelines.faces.arrays import PREFILTER_BELOW
 
 # So little tilt, in pixels of the image, is none.
 UPRIGHT = 0.01
