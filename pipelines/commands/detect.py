@@ -11,6 +11,7 @@ from pipelines.command_line import (
     run,
     setting,
 )
+from pipelines.quiet import import_tensorflow
 
 
 @dataclasses.dataclass
@@ -40,6 +41,8 @@ def detect(settings):
     """
     if not settings.data:
         raise ValueError("No photographs given: --data=DIR names a folder IDENTITY/IMAGE.")
+    # Takes seconds: a wrong flag need not wait for it.
+    import_tensorflow()
     try:
         # Packages of an extra that training does without.
         from pipelines.detection.alignment_sheet import alignment_sheet  # noqa: PLC0415
@@ -52,7 +55,7 @@ def detect(settings):
         ) from None
 
     counts = detect_landmarks(
-        settings.data, MtcnnDetector(), size=settings.size, batch=settings.batch
+        settings.data, MtcnnDetector(os.cpu_count() or 1), size=settings.size, batch=settings.batch
     )
     print(
         f"{counts.photographs:,} photographs: {counts.found:,} with landmarks "

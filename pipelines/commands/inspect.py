@@ -18,6 +18,7 @@ from pipelines.command_line import (
     setting,
 )
 from pipelines.inspection.duplicates import DISTANCE
+from pipelines.quiet import import_tensorflow
 
 
 @dataclasses.dataclass
@@ -47,16 +48,13 @@ def main():
 
 
 def program(words):
-    with one_line_errors(ValueError, OSError):
+    end = "nothing was written."
+    with one_line_errors(ValueError, OSError, interrupted=end):
         check_arguments(words)
         given = from_flags(Inspection)
         given.check()
-    # Takes seconds: a wrong flag need not wait for it.
-    import tensorflow as tf  # noqa: PLC0415
-
-    from pipelines.inspection.reporting import inspect  # noqa: PLC0415
-
-    with one_line_errors(
-        ValueError, OSError, tf.errors.OpError, interrupted="nothing was written."
-    ):
+        # Takes seconds: a wrong flag need not wait for it.
+        tf = import_tensorflow()
+        from pipelines.inspection.reporting import inspect  # noqa: PLC0415
+    with one_line_errors(ValueError, OSError, tf.errors.OpError, interrupted=end):
         print(inspect(given.data, given.test_data, given.output, distance=given.distance), end="")

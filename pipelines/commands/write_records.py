@@ -11,6 +11,7 @@ from pipelines.command_line import (
     run,
     setting,
 )
+from pipelines.quiet import import_tensorflow
 from pipelines.records.encodings import ENCODINGS
 
 
@@ -68,7 +69,7 @@ def write(settings):
         ValueError, OSError: with one line that says what to change.
     """
     # They take seconds: a wrong flag need not wait for them.
-    import tensorflow as tf  # noqa: PLC0415
+    tf = import_tensorflow()
 
     from pipelines.inspection import check_images  # noqa: PLC0415
     from pipelines.records import RecordFaces, write_records  # noqa: PLC0415
@@ -100,19 +101,14 @@ def main():
 
 
 def program(words):
-    with one_line_errors(ValueError, OSError):
+    end = "the same command goes on with the next shard."
+    with one_line_errors(ValueError, OSError, interrupted=end):
         check_arguments(words)
         settings = from_flags(Records)
         settings.check()
-    # Takes seconds: a wrong flag need not wait for it.
-    import tensorflow as tf  # noqa: PLC0415
-
-    with one_line_errors(
-        ValueError,
-        OSError,
-        tf.errors.OpError,
-        interrupted="the same command goes on with the next shard.",
-    ):
+        # Takes seconds: a wrong flag need not wait for it.
+        tf = import_tensorflow()
+    with one_line_errors(ValueError, OSError, tf.errors.OpError, interrupted=end):
         if settings.verify:
             verify(settings.output)
         else:

@@ -87,7 +87,7 @@ def _marked(image, landmarks, turns):
     corners = (corners - b) / a
     corners = place(np.stack([corners.real, corners.imag], -1))
 
-    marked = Image.fromarray(letterbox(image, SIZE, turns).numpy())
+    marked = Image.fromarray(letterbox(image.numpy(), SIZE, turns))
     draw = ImageDraw.Draw(marked)
     draw.line([tuple(corner) for corner in corners], fill="lime", width=2)
     for point, colour in zip(place(landmarks), COLOURS):

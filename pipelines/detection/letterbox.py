@@ -1,40 +1,33 @@
 """Photographs of any size fitted into one square, and points carried there and back."""
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
+
+from pipelines.faces.resizing import resized
 
 # Fills the square beside and below the photograph; near 0 for networks that take -1 … 1.
 GREY = 128
 
 
-def letterbox(image: tf.Tensor, size: int, turns: int | tf.Tensor = 0) -> tf.Tensor:
+def letterbox(image: NDArray[np.uint8], size: int, turns: int = 0) -> NDArray[np.uint8]:
     """Turns an image and fits it into the upper left corner of a square.
 
     Its longest side becomes that of the square, whether it is reduced or enlarged for that.
 
     Args:
-        image: uint8 tensor (height, width, 3).
+        image: uint8 array (height, width, 3).
         size: side of the square in pixels.
-        turns: scalar integer, quarter turns to the left, applied after fitting.
+        turns: quarter turns to the left, applied after fitting.
 
     Returns:
-        uint8 tensor (size, size, 3).
+        uint8 array (size, size, 3).
     """
-    sides = tf.cast(tf.shape(image)[:2], tf.int64)
-    longest = tf.reduce_max(sides)
-    fitted = tf.cast(_fitted(sides, longest, size), tf.int32)
-    # The area method reads uint8 as it is: a large photograph never becomes floating point.
-    image = tf.cond(
-        longest > size,
-        lambda: tf.image.resize(image, fitted, method="area"),
-        lambda: tf.image.resize(image, fitted),
-    )
-    image = tf.cast(tf.round(image), tf.uint8)
-    image = tf.image.rot90(image, tf.cast(turns, tf.int32) % 4)
-    below, beside = tf.unstack(size - tf.shape(image)[:2])
-    image = tf.pad(image, [[0, below], [0, beside], [0, 0]], constant_values=GREY)
-    return tf.ensure_shape(image, (size, size, 3))
+    height, width = image.shape[:2]
+    fitted = resized(image, *fitted_size(height, width, size), area=max(height, width) > size)
+    fitted = np.rot90(np.rint(fitted).astype(np.uint8), turns)
+    square = np.full((size, size, 3), GREY, np.uint8)
+    square[: fitted.shape[0], : fitted.shape[1]] = fitted
+    return square
 
 
 def fitted_size(height: int, width: int, size: int, turns: int = 0) -> tuple[int, int]:
@@ -74,7 +67,7 @@ def from_stored(
 
 
 def _fitted(side, longest, size):
-    # Integers only, so that numbers and tensors give the same; rounded up, so that no side is 0.
+    # Rounded up, so that no side is 0.
     return -(-side * size // longest)
 
 

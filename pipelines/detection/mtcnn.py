@@ -12,12 +12,14 @@ import os
 from typing import Any
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from pipelines.detection.boxes import overlapping_less, squares
 from pipelines.detection.face import Face
 from pipelines.faces.arrays import bilinear, normalised
 from pipelines.faces.resizing import resized
+from pipelines.quiet import without_chatter
 
 FOLDER = os.path.join(os.path.dirname(__file__), "networks")
 # The networks' files, and the pixels that each looks at.
@@ -39,23 +41,21 @@ class MtcnnDetector:
 
     Args:
         threads: threads of LiteRT.
-
-    Raises:
-        ModuleNotFoundError: without the package ai-edge-litert.
     """
 
     def __init__(self, threads: int = 1) -> None:
-        # Of an extra that training does without.
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
-
         def opened(name):
             path = os.path.join(FOLDER, f"{name}.tflite")
-            return Interpreter(path, num_threads=threads).get_signature_runner()
+            network = Interpreter(path, num_threads=threads)
+            if name != "pnet":  # whose input has no size yet
+                with without_chatter():
+                    network.allocate_tensors()
+            return network.get_signature_runner()
 
         self._open = opened
+        self._refining = {name: opened(name) for name in ("rnet", "onet")}
         # One for every shape of P-Net's input: a change of shape plans a network's memory anew.
         self._proposing: dict[tuple[int, ...], Any] = {}
-        self._refining = {name: opened(name) for name in ("rnet", "onet")}
 
     def __call__(self, images: NDArray[np.uint8]) -> list[list[Face]]:
         """Finds the faces in some images, one image at a time.

@@ -88,13 +88,15 @@ def _batches(source, indices, size, batch):
         (n,).
     """
 
-    def turns_of(index):
-        return np.int64(upright_turns(os.path.join(source.path, source.name(index))))
+    def fitted(index, image):
+        turns = upright_turns(os.path.join(source.path, source.name(index)))
+        return letterbox(image, size, turns), np.int64(turns)
 
     def load(index):
         image, _ = source.load(index)
-        turns = tf.ensure_shape(tf.numpy_function(turns_of, [index], tf.int64), ())
-        return index, letterbox(image, size, turns), tf.shape(image)[:2], turns
+        square, turns = tf.numpy_function(fitted, [index, image], [tf.uint8, tf.int64])
+        square = tf.ensure_shape(square, (size, size, 3))
+        return index, square, tf.shape(image)[:2], tf.ensure_shape(turns, ())
 
     images = tf.data.Dataset.from_tensor_slices(np.array(indices, np.int64)).map(
         load, num_parallel_calls=tf.data.AUTOTUNE

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.text import read_lines
+from pipelines.quiet import import_tensorflow
 from sparseface_tf.embedding import versions
 from sparseface_tf.embedding.litert import METADATA, LiteRTNetwork
 from sparseface_tf.runs import HELD_OUT, METRICS, MODEL, RunFolder, run_of, unfinished_stage
@@ -139,6 +140,7 @@ def _open(path):
 
 def _open_saved_model(path):
     # With TensorFlow, which takes seconds to import: files of LiteRT need not wait for it.
+    import_tensorflow()
     from sparseface_tf.embedding.saved_model import SavedModelNetwork  # noqa: PLC0415
 
     with _one_line(path, "a SavedModel to use"):
@@ -171,9 +173,9 @@ def _open_tflite(path):
 
 def _load(path):
     # As for a SavedModel.
+    import_tensorflow()
     import keras  # noqa: PLC0415
 
-    from sparseface_tf import channels, layers  # noqa: F401, PLC0415, makes them known to Keras
 
     with _one_line(path, "a Keras model"):
         # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pipelines.quiet import without_chatter
 from sparseface_tf.child import run_on_file
 
 # Entry of a file's metadata with what evaluate.py, an app and a reader need to know: JSON.
@@ -39,7 +40,9 @@ class LiteRTNetwork:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415
 
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            with without_chatter():
+                self._interpreter = Interpreter(model_content=content, num_threads=threads)
+                self._interpreter.allocate_tensors()
             self._run = self._interpreter.get_signature_runner()
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"LiteRT does not load it: {' '.join(str(error).split())}") from None

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
@@ -69,6 +68,9 @@ def top_k(
         best.take(products(start), start, of_block)
 
     starts = range(0, len(gallery), block)
+    # Takes as long to import as the small search of a few photographs.
+    import joblib  # noqa: PLC0415
+
     with threadpool_limits(1), ThreadPoolExecutor(threads or joblib.cpu_count()) as pool:
         done = pool.map(search, starts)
         for _ in progress(done, total=len(starts)) if progress else done:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
+from pipelines.quiet import import_tensorflow
 from sparseface_tf.programs.flag_files import FlagFile, find_flag_file, read_flag_files
 from sparseface_tf.reproduction.settings import ROWS, Reproduction
 from sparseface_tf.training.experiment import Experiment
@@ -46,7 +47,7 @@ def program(words):
         reproduction = from_flags(Reproduction)
         reproduction.check()
         # With TensorFlow, which takes seconds: a wrong flag need not wait for it.
-        import tensorflow as tf  # noqa: PLC0415
+        tf = import_tensorflow()
 
         from sparseface_tf.reproduction import Reproducer  # noqa: PLC0415
 

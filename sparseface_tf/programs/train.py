@@ -11,6 +11,7 @@ from pipelines.command_line import (
     run,
     setting,
 )
+from pipelines.quiet import import_tensorflow
 from sparseface_tf.programs.flag_files import FlagFile, parse
 from sparseface_tf.runs import RunFolder
 from sparseface_tf.training.experiment import Experiment
@@ -57,11 +58,11 @@ def program(words):
 
 def train(experiment):
     """Trains one experiment, or what is left of it."""
-    # Takes seconds: a wrong flag need not wait for it.
-    import tensorflow as tf  # noqa: PLC0415
-
-    from sparseface_tf.training.session import own_session  # noqa: PLC0415
-    from sparseface_tf.training.stages import Stages  # noqa: PLC0415
+    with one_line_errors():  # on Ctrl-C
+        # Takes seconds: a wrong flag need not wait for it.
+        tf = import_tensorflow()
+        from sparseface_tf.training.session import own_session  # noqa: PLC0415
+        from sparseface_tf.training.stages import Stages  # noqa: PLC0415
 
     with own_session(), contextlib.ExitStack() as opened:
         with one_line_errors(ValueError, OSError):

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 
+from pipelines.quiet import import_tensorflow
 from sparseface_tf.embedding.embedder import CUT, open_embedder
 from sparseface_tf.recognition import annotation, photos, scoring, wording
 from sparseface_tf.recognition.people import PeopleGallery, checked_name
@@ -208,6 +209,7 @@ class Recogniser:
         if not settings.data:
             raise ValueError("No faces: give --data, of people that the network was not trained on.")
         # With TensorFlow, which recognition does without.
+        import_tensorflow()
         from sparseface_tf.recognition.learning import learn_scorings  # noqa: PLC0415
 
         scorings = learn_scorings(

@@ -7,12 +7,11 @@ import os
 import stat
 
 import numpy as np
-import tensorflow as tf
 
-from pipelines.batches.batches import network_input
 from pipelines.detection import Face, main_face, upright_turns
 from pipelines.detection.letterbox import letterbox, to_stored
-from pipelines.faces.images import decode, reason_of
+from pipelines.faces.arrays import crop_region, normalised
+from pipelines.faces.decoding import NoImage, decode_array
 from sparseface_tf.recognition import wording
 
 # A photograph's file is read whole; ordinary ones are of some megabytes.
@@ -40,10 +39,10 @@ class UnusablePhoto(ValueError):
 
 
 def open_photo(path):
-    """Reads a photograph: JPEG, PNG, BMP, GIF or WebP, see `pipelines.faces.images.decode`.
+    """Reads a photograph: JPEG, PNG, BMP, GIF or WebP, see `pipelines.faces.decoding.decode_array`.
 
     How much memory that takes is known before it is decoded: no file of more than `MAX_BYTES` is
-    read, no image of more than `pipelines.faces.images.MAX_PIXELS` decoded.
+    read, no image of more than `pipelines.faces.limits.MAX_PIXELS` decoded.
 
     Args:
         path: the file.
@@ -70,16 +69,16 @@ def open_photo(path):
     if len(content) > MAX_BYTES:
         raise UnusablePhoto(f"{path} has more than {MAX_BYTES >> 20} MiB: make it smaller.")
     try:
-        image = decode(tf.constant(content))
-    except tf.errors.OpError as error:
-        raise UnusablePhoto(f"{path} cannot be read: {reason_of(error)}.") from None
+        image = decode_array(content)
+    except NoImage as error:
+        raise UnusablePhoto(f"{path} cannot be read: {error}.") from None
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise UnusablePhoto(
             f"{path} has {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed."
         )
-    image = tf.image.rot90(image, upright_turns(io.BytesIO(content)))
-    return Photo(path, hashlib.sha256(content).digest(), image.numpy())
+    image = np.rot90(image, upright_turns(io.BytesIO(content)))
+    return Photo(path, hashlib.sha256(content).digest(), np.ascontiguousarray(image))
 
 
 def open_detector():
@@ -113,7 +112,7 @@ def find_faces(image, detector, *, size=640, confidence=0.9):
         List of `Face`, boxes and landmarks in pixels of the photograph.
     """
     height, width = image.shape[:2]
-    (found,) = detector(letterbox(tf.constant(image), size).numpy()[None])
+    (found,) = detector(letterbox(image, size)[None])
     faces = []
     for face in found:
         corners = to_stored(np.reshape(face.box, (2, 2)), height, width, size)
@@ -162,13 +161,12 @@ def embed_faces(embedder, image, faces):
     width = embedder.network.output_shape[-1]
     if not faces:
         return np.zeros((0, width), np.float32)
-    image = tf.constant(image)
     crops = [
-        network_input(image, tf.constant(face.landmarks, tf.float32), embedder.region, mirrored=side)
+        normalised(crop_region(image, face.landmarks, embedder.region, mirrored=side))
         for side in (False, True)
         for face in faces
     ]
-    features = np.asarray(embedder.network.predict_on_batch(tf.stack(crops)), np.float32)
+    features = np.asarray(embedder.network.predict_on_batch(np.stack(crops)), np.float32)
     if not np.isfinite(features).all():
         raise ValueError(f"{embedder.path} gives features that are not finite: it is broken.")
     return features.reshape(2, len(faces), width).mean(0)

@@ -9,6 +9,7 @@ import os
 import sys
 
 from pipelines.command_line import one_line_errors
+from pipelines.quiet import import_tensorflow
 
 
 def arguments():
@@ -45,12 +46,11 @@ def arguments():
 
 
 def main():
-    # Before TensorFlow is imported, which says on every start what it found on the machine.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with one_line_errors(ValueError, OSError, interrupted="the server has ended."):
         try:
             given = arguments()
             # They need the extra as well, and TensorFlow, which a wrong flag need not wait for.
+            import_tensorflow()
             from sparseface_tf.serving.model import FaceModel  # noqa: PLC0415
             from sparseface_tf.serving.server import FaceServer  # noqa: PLC0415
         except ModuleNotFoundError as error:

@@ -4,7 +4,6 @@ They lie in pipelines/detection/networks, where `pipelines.detection.mtcnn` read
 package mtcnn, which brings the weights along; whoever detects faces needs it not.
 """
 
-import importlib
 import os
 from typing import Any
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from pipelines.command_line import setting
+from pipelines.quiet import import_tensorflow
 from sparseface_tf.named import names_in
 from sparseface_tf.training.settings.ranges import check_range
 from sparseface_tf.training.structure import CHANNELS, stages
@@ -105,6 +106,7 @@ class Sparsity:
                 defines none, or a criterion that cannot do what is asked.
         """
         # With Keras, which settings alone do without.
+        import_tensorflow()
         from sparseface_tf.criteria import load_criteria  # noqa: PLC0415
 
         if self.criteria_file:
