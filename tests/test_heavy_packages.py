@@ -7,7 +7,7 @@ import sys
 import pipelines
 
 ROOMS = [module.name for module in pkgutil.iter_modules(pipelines.__path__) if module.ispkg]
-HEAVY = ("imagehash", "jinja2", "matplotlib", "mtcnn", "tensorboard", "tensorflow_datasets")
+HEAVY = ("imagehash", "jinja2", "ai_edge_litert", "matplotlib", "mtcnn", "tensorboard", "tensorflow_datasets")
 
 
 def test_rooms_of_pipelines_import_no_heavy_package():

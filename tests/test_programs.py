@@ -194,7 +194,7 @@ def test_the_network_to_recognise_with_is_found():
 
 def test_training_imports_no_heavy_package():
     # Keras and TensorFlow import some of them where they are, and do without where they are not.
-    script = f"import sys; sys.modules.update(dict.fromkeys({HEAVY})); import sparseface_tf.programs.train"
+    script = f"import sys; sys.modules.update(dict.fromkeys({HEAVY})); import sparseface_tf.programs.train, sparseface_tf.training.stages"
     code, _, errors = python("-c", script)
     assert code == 0, errors
 

@@ -292,7 +292,7 @@ def test_labels_are_in_the_picture_and_apart(size):
 
 
 def test_command_with_faces_that_mtcnn_finds(world, tmp_path, capsys):
-    pytest.importorskip("mtcnn")
+    pytest.importorskip("ai_edge_litert")
     canvas = np.concatenate([rendered(0)[0], rendered(3)[0]], axis=1)
     two, save = tmp_path / "two.jpg", tmp_path / "named.jpg"
     Image.fromarray(canvas).save(two, quality=95)

@@ -176,6 +176,9 @@ def _load(path):
     import_tensorflow()
     import keras  # noqa: PLC0415
 
+    # They make their parts known to Keras.
+    import sparseface_tf.channels.priority  # noqa: F401, PLC0415
+    import sparseface_tf.layers  # noqa: F401, PLC0415
 
     with _one_line(path, "a Keras model"):
         # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
