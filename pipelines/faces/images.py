@@ -50,7 +50,9 @@ def _decode_jpeg(content):
         return tf.io.decode_jpeg(content, channels=3)
 
 
+@tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])
 def _decode(content):
+    """Of any other kind; a function, so that its many nodes are made once a process."""
     header = tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=58), tf.int32)
     is_bmp = (header[0] == ord("B")) & (header[1] == ord("M"))
     # tf.io.decode_image takes every BMP's pixels for grey or BGR.
