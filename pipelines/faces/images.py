@@ -35,8 +35,10 @@ def decode(content: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.OpError: if it is no such file, or broken; in a tf.data graph when it runs.
     """
+    # Its many nodes are made once a process, not in every graph; its errors are clear without one.
+    other = _decode if tf.executing_eagerly() else _decode_in_graph
     # Most images are JPEG: they are spared the questions that other files raise.
-    image = tf.cond(tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: _decode(content))
+    image = tf.cond(tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: other(content))
     return tf.ensure_shape(image, (None, None, 3))
 
 
@@ -50,9 +52,7 @@ def _decode_jpeg(content):
         return tf.io.decode_jpeg(content, channels=3)
 
 
-@tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])
 def _decode(content):
-    """Of any other kind; a function, so that its many nodes are made once a process."""
     header = tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=58), tf.int32)
     is_bmp = (header[0] == ord("B")) & (header[1] == ord("M"))
     # tf.io.decode_image takes every BMP's pixels for grey or BGR.
@@ -69,6 +69,11 @@ def _decode(content):
         lambda: tf.gather(_bmp_palette(content, header), tf.cast(image[..., 0], tf.int32)),
         lambda: image,
     )
+
+
+_decode_in_graph = tf.function(
+    _decode, autograph=False, input_signature=[tf.TensorSpec((), tf.string)]
+)
 
 
 def _refuse_large(pixels):
