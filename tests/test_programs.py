@@ -2,13 +2,13 @@
 
 import dataclasses
 import importlib
-import json
 import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
+from forks import Forks
 from programs import ROOT
 
 from sparseface_tf.programs import command
@@ -30,45 +30,7 @@ HEAVY = [
 ]
 
 
-# Command lines of which what is tested comes after the start. One process imports what training
-# needs, without the packages above, and is forked for each.
-LINES = {
-    "helpfull": ["-m", "train", "--helpfull"],
-    "a word": ["-m", "train", "faces"],
-    # --epochs and --steps exclude each other: the one is stage0.cfg's.
-    "a flag file": ["-m", "train", "--flagfile=stage3", "--steps=3"],
-    "an unknown flag file": ["-m", "train", "--flagfile=stag3"],
-    "at the root": ["train.py", "--flagfile=flags/stage3.cfg", "--steps=3"],
-}
-FORKED = f"""
-import json
-import os
-import runpy
-import sys
-
-sys.modules.update(dict.fromkeys({HEAVY}))
-import sparseface_tf.programs.train
-
-def start(number, words):
-    for stream, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{{number}}.{{name}}", os.O_CREAT | os.O_WRONLY), stream)
-    if words[0] == "-m":
-        sys.argv = words
-        runpy.run_module("sparseface_tf.programs", run_name="__main__", alter_sys=True)
-    else:
-        os.chdir({str(ROOT)!r})
-        sys.argv = words
-        runpy.run_path(words[0], run_name="__main__")
-
-codes = []
-for number, words in enumerate(json.loads(sys.argv[1])):
-    if child := os.fork():
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    else:
-        start(number, words)
-        sys.exit()
-print(json.dumps(codes))
-"""
+TRAINING = "import sparseface_tf.programs.train"
 
 
 def python(*arguments, cwd=ROOT):
@@ -89,14 +51,14 @@ def python(*arguments, cwd=ROOT):
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory):
-    """Dict from the names of `LINES` to (exit status, standard output, standard error)."""
-    folder = tmp_path_factory.mktemp("started")
-    code, output, errors = python("-c", FORKED, json.dumps([*LINES.values()]), cwd=folder)
-    assert code == 0, errors
-    codes = json.loads(output)
-    files = [[(folder / f"{i}.{x}").read_text() for x in ("out", "err")] for i in range(len(codes))]
-    return {name: (one, *texts) for name, one, texts in zip(LINES, codes, files, strict=True)}
+def forks():
+    """Starts programs where training is imported already, without the packages above."""
+    with Forks(f"import sys; sys.modules.update(dict.fromkeys({HEAVY})); {TRAINING}") as started:
+        yield started
+
+
+def sparseface(forks, *arguments, cwd):
+    return forks("-m", "sparseface_tf.programs", *arguments, cwd=cwd)
 
 
 # --- The command ----------------------------------------------------------------------------------
@@ -141,8 +103,8 @@ def test_help_of_a_program_says_where_the_rest_is(tmp_path):
     assert output.rstrip().endswith("Try --helpfull to get a list of all flags.")
 
 
-def test_full_help_of_training_has_a_section_for_each_group(started):
-    code, output, _ = started["helpfull"]
+def test_full_help_of_training_has_a_section_for_each_group(forks, tmp_path):
+    code, output, _ = sparseface(forks, "train", "--helpfull", cwd=tmp_path)
     assert code == 1 and "--draw_regions:" in output
     for group in dataclasses.fields(Experiment):
         section = output.partition(f"\n{group.name.capitalize()}:\n")[2].partition("\n\n")[0]
@@ -151,8 +113,8 @@ def test_full_help_of_training_has_a_section_for_each_group(started):
             assert f"--{name}:" in section or f"--[no]{name}:" in section
 
 
-def test_a_word_that_is_no_flag_is_one_line(started):
-    code, _, errors = started["a word"]
+def test_a_word_that_is_no_flag_is_one_line(forks, tmp_path):
+    code, _, errors = sparseface(forks, "train", "faces", cwd=tmp_path)
     assert code == 1 and "Traceback" not in errors
     assert errors.splitlines()[-1] == "error: Unknown argument 'faces': flags begin with --."
 
@@ -218,18 +180,20 @@ def test_one_of_ones_own_builds_on_one_that_ships(tmp_path, monkeypatch):
     assert "--sparsify=1/256-f" in read and read[-1] == "--width=48"
 
 
-def test_the_command_finds_flag_files(started):
-    code, _, errors = started["a flag file"]
+def test_the_command_finds_flag_files(forks, tmp_path):
+    # --epochs and --steps exclude each other: the one is stage0.cfg's.
+    words = ["train", "--flagfile=stage3", "--steps=3"]
+    code, _, errors = sparseface(forks, *words, cwd=tmp_path)
     assert code == 1
     assert errors.splitlines()[-1].startswith("error: ") and "--steps or as --epochs" in errors
-    code, _, errors = started["an unknown flag file"]
+    code, _, errors = sparseface(forks, "train", "--flagfile=stag3", cwd=tmp_path)
     assert code == 1 and "Traceback" not in errors
     last = errors.splitlines()[-1]
     assert last.startswith("error: --flagfile=stag3: there is no stag3") and "stage3" in last
 
 
-def test_the_program_at_the_root_takes_the_same(started):
-    code, _, errors = started["at the root"]
+def test_the_program_at_the_root_takes_the_same(forks):
+    code, _, errors = forks("train.py", "--flagfile=flags/stage3.cfg", "--steps=3")
     assert code == 1 and "--steps or as --epochs" in errors
 
 
@@ -240,9 +204,11 @@ def test_the_network_to_recognise_with_is_found():
     assert os.path.isfile(os.path.join(shipped_root(DEFAULT_MODEL), DEFAULT_MODEL, "model.tflite"))
 
 
-def test_training_imports_no_heavy_package(started):
+def test_training_imports_no_heavy_package(forks, tmp_path):
     # Keras and TensorFlow import some of them where they are, and do without where they are not.
-    assert started.keys() == LINES.keys()
+    (tmp_path / "imports.py").write_text(TRAINING)
+    code, _, errors = forks(tmp_path / "imports.py")
+    assert code == 0, errors
 
 
 def test_a_pipe_is_a_flag_file(tmp_path):
