@@ -24,6 +24,7 @@ from sparseface_tf.networks.mobilefacenet import mobilefacenet
 from sparseface_tf.tflite.flatbuffer import File
 from sparseface_tf.tflite.inspection import sparse_weights
 
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """Path of a small network's model.keras."""
