@@ -19,7 +19,7 @@ def open_faces(
     *,
     landmarks: str | None = "landmarks.csv",
     progress: bool = True,
-    **synthetic: int,
+    **synthetic: float,
 ) -> Faces:
     """Opens any source of faces.
 
