@@ -1,9 +1,7 @@
 """Landmarks found in photographs: the geometry, the tables, and going on after a kill."""
 
 import csv
-import os
 import signal
-import subprocess
 import sys
 
 import numpy as np
@@ -311,13 +309,13 @@ detect.main()
 """
 
 
-def test_a_killed_command_goes_on(tmp_path):
+def test_a_killed_command_goes_on(forks, tmp_path):
     folder = folder_of(tmp_path / "photos")
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    command = [sys.executable, "-c", KILLED, f"--data={folder}", "--batch=2", "--size=128"]
-    killed = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert "images" in killed.stderr  # the progress bar
+    (tmp_path / "killed.py").write_text(KILLED)
+    flags = (f"--data={folder}", "--batch=2", "--size=128")
+    code, _, errors = forks(tmp_path / "killed.py", *flags)
+    assert code == -signal.SIGKILL, errors
+    assert "images" in errors  # the progress bar
     assert not (folder / "landmarks.csv").exists()
     with open(folder / NOTES, "a", encoding="utf-8") as file:
         file.write('{"path": "person1/4.png", "fac')  # as if killed while writing

@@ -1,13 +1,10 @@
 """What programs import before they answer: no TensorFlow for flags, and none to recognise by LiteRT."""
 
-import json
 import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
+from forks import Forks
 from PIL import Image
 
 from pipelines.quiet import import_tensorflow, without_chatter
@@ -18,7 +15,6 @@ from sparseface_tf.evaluation import PROTOCOLS
 from sparseface_tf.named import names_in
 from sparseface_tf.reproduction import TABLES
 
-ROOT = pathlib.Path(__file__).parent.parent
 HEAVY = ("tensorflow", "keras", "sklearn", "scipy", "matplotlib", "mtcnn")
 
 # Each program with command lines that are refused, and what is said.
@@ -40,35 +36,15 @@ REFUSED = {
     "pipelines.commands.write_records": [("--data=a", "No folder of records")],
 }
 
-# Imports the programs, and runs each command line in a fork of its own: it would take as many starts
-# of Python otherwise.
-SCRIPT = """
-import contextlib, importlib, io, json, os, sys
+# Runs a program, and adds to its answer what it has imported.
+PROGRAM = f"""
+import importlib, sys
 
-modules, lines, heavy = json.loads(sys.stdin.read())
-for module in modules:
-    importlib.import_module(module)
-answers = []
-for module, *words in lines:
-    reading, writing = os.pipe()
-    if not os.fork():
-        sys.argv, said, status = [module, *words], io.StringIO(), 0
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            try:
-                importlib.import_module(module).main()
-            except SystemExit as end:
-                status = end.code
-            except BaseException as error:
-                status = repr(error)
-        found = [name for name in heavy if name in sys.modules]
-        with open(writing, "w") as file:
-            json.dump([status, said.getvalue(), found], file)
-        os._exit(0)
-    os.close(writing)
-    with open(reading) as file:
-        answers.append(json.load(file))
-    os.wait()
-json.dump(answers, sys.stdout)
+del sys.argv[0]
+try:
+    importlib.import_module(sys.argv[0]).main()
+finally:
+    print([name for name in {HEAVY} if name in sys.modules])
 """
 
 
@@ -88,52 +64,45 @@ def photographs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(photographs, tmp_path_factory):
-    """What programs answer: dict from a command line, a tuple of the program's module and of words, to
-    (exit status or error, what is printed, heavy modules imported)."""
-    gallery = f"--gallery={tmp_path_factory.mktemp('gallery') / 'people.db'}"
-    recognize, (first, second) = "sparseface_tf.programs.recognize", photographs
-    lines = [(module, flag) for module in REFUSED for flag in ("--help", "--no_such_flag=1")]
-    lines += [(module, *words.split()) for module, each in REFUSED.items() for words, _ in each]
-    lines += [
-        (recognize, "verify", first, second, gallery),
-        (recognize, "enroll", "Ann", first, gallery),
-        (recognize, "identify", second, gallery),
-        (recognize, "gallery", "list", gallery),
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        input=json.dumps([[*REFUSED], lines, HEAVY]),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""  # no chatter of LiteRT, which writes past Python
-    return dict(zip(lines, json.loads(done.stdout)))
+def answer(tmp_path_factory):
+    """Function of a program's module and of words: (exit status, output, heavy modules imported)."""
+    script = tmp_path_factory.mktemp("program") / "program.py"
+    script.write_text(PROGRAM)
+
+    def run(*words):
+        status, output, errors = started(script, *words)
+        *output, imported = output.splitlines()
+        return status, "\n".join([*output, *errors.splitlines()]), imported
+
+    with Forks(f"import {', '.join(REFUSED)}") as started:
+        yield run
 
 
 @pytest.mark.parametrize("module", REFUSED)
-def test_flags_are_parsed_and_refused_without_tensorflow(answers, module):
-    status, said, heavy = answers[module, "--help"]
-    assert (status, heavy) == (1, []) and "(default:" in said
-    status, said, heavy = answers[module, "--no_such_flag=1"]
-    assert (status, heavy) == (1, []) and "no_such_flag" in said
+def test_flags_are_parsed_and_refused_without_tensorflow(answer, module):
+    status, said, heavy = answer(module, "--help")
+    assert (status, heavy) == (1, "[]") and "(default:" in said  # 1 is absl's
+    status, said, heavy = answer(module, "--no_such_flag=1")
+    assert (status, heavy) == (1, "[]") and "no_such_flag" in said
     for words, expected in REFUSED[module]:
-        status, said, heavy = answers[module, *words.split()]
-        assert heavy == [], words
-        assert status.startswith("error: ") and expected in status and "\n" not in status, words
+        status, said, heavy = answer(module, *words.split())
+        assert (status, heavy) == (1, "[]"), words
+        assert said.startswith("error: ") and expected in said and "\n" not in said, words
 
 
-def test_people_are_recognised_without_tensorflow(answers):
-    given = {words[1]: answer for words, answer in answers.items() if words[-1].startswith("--gallery=")}
-    assert [*given] == ["verify", "enroll", "identify", "gallery"]
-    assert all((status, heavy) == (None, []) for status, _, heavy in given.values()), given
-    assert " %" in given["verify"][1]
-    assert "enrolled as Ann" in given["enroll"][1]
-    assert "1 face" in given["identify"][1] and "Ann" in given["identify"][1]
-    assert given["gallery"][1].startswith("Ann: 1 face")
+def test_people_are_recognised_without_tensorflow(answer, photographs, tmp_path):
+    gallery = f"--gallery={tmp_path / 'people.db'}"
+    first, second = photographs
+    for words, lines, expected in (
+        (["verify", first, second], 1, " %"),
+        (["enroll", "Ann", first], 1, "enrolled as Ann"),
+        (["identify", second], 3, "Ann"),
+        (["gallery", "list"], 2, "Ann: 1 face"),
+    ):
+        status, said, heavy = answer("sparseface_tf.programs.recognize", *words, gallery)
+        # Its lines alone: no chatter of libraries.
+        assert (status, heavy, len(said.splitlines())) == (0, "[]", lines), said
+        assert expected in said
 
 
 def test_names_that_flags_list_are_those_of_the_classes():

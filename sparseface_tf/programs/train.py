@@ -10,6 +10,7 @@ from pipelines.command_line import (
     one_line_errors,
     run,
     setting,
+    typed_command,
 )
 from pipelines.quiet import import_tensorflow
 from sparseface_tf.programs.flag_files import FlagFile, parse
@@ -29,10 +30,22 @@ class Sheets:
     )
 
 
+@dataclasses.dataclass
+class Page:
+    """What is made of a finished run."""
+
+    page: bool = setting(
+        False,
+        "Then write the last stage as OUTPUT/network.tflite, and OUTPUT/run.html: sizes as files, "
+        "tested pairs with their scores, the connections kept.",
+    )
+
+
 def main():
     define_flags(FlagFile)
     define_flags(Experiment)
     define_flags(Sheets, section="Sheets")
+    define_flags(Page, section="Page")
     run(program, __doc__, parse)
 
 
@@ -47,8 +60,9 @@ def program(words):
         if sheets.draw_regions or sheets.draw_augmentation:
             draw(sheets, experiments)
             return
+    page = from_flags(Page).page
     for one in experiments:
-        train(one)
+        train(one, page)
     if len(experiments) > 1:
         from sparseface_tf.training.table import region_table  # noqa: PLC0415, as in `train`
 
@@ -56,8 +70,8 @@ def program(words):
         print(region_table(experiment.run.output, folders))
 
 
-def train(experiment):
-    """Trains one experiment, or what is left of it."""
+def train(experiment, page):
+    """Trains one experiment, or what is left of it, and writes its page if that is wanted."""
     with one_line_errors():  # on Ctrl-C
         # Takes seconds: a wrong flag need not wait for it.
         tf = import_tensorflow()
@@ -73,6 +87,18 @@ def train(experiment):
         expected = (OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError)
         with one_line_errors(*expected, end=kept):
             print(stages.run())
+        if page:
+            write_page(stages)
+
+
+def write_page(stages):
+    """Writes the page of a finished run, and says where it is."""
+    # Draws and converts, which training does without.
+    from sparseface_tf.export.run_page import write_run_page  # noqa: PLC0415
+
+    with one_line_errors(ValueError, OSError, end=" The stages are finished and kept."):
+        table, page, file = write_run_page(stages.folder, stages.data, typed_command())
+    print(f"{table}\nThe network is {file}; look at {page}.")
 
 
 def draw(sheets, experiments):

@@ -21,9 +21,12 @@ from sparseface_tf.training.settings import (
 )
 from sparseface_tf.training.structure import CHANNELS, Stage
 
-# Of what experiment.json holds. Until 2 the verification signal counted twice: its mean over pairs was
-# weighted by lambda, where now an image has the weight of an image in both signals.
+# Of what experiment.json holds. Before 2 the verification signal counted twice: its mean over pairs was
+# weighted by lambda, where now an image has the weight of an image in both signals; and margins from
+# the data were measured with every checkpoint.
 _FORMAT = 2
+# They may differ from one start of a run to the next: no number depends on them.
+_FREE = ("checkpoint_minutes", "checkpoint_steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,11 +183,13 @@ class Experiment:
         mine, theirs = self.description(), {**Experiment().flags(), "format": 1, **theirs}
         theirs.pop("output", None)
         if theirs["format"] < 2:
-            theirs |= {"format": 2, "verification_weight": 2 * theirs["verification_weight"]}
+            theirs["format"] = 2
+            theirs["verification_weight"] *= 2
+            theirs["margin_steps"] = theirs["checkpoint_steps"] or 200  # their default
         return [
             f"--{name} was {theirs.get(name)!r}, is {mine.get(name)!r}"
             for name in {**theirs, **mine}
-            if theirs.get(name) != mine.get(name) and name not in but
+            if theirs.get(name) != mine.get(name) and name not in (*but, *_FREE)
         ]
 
 

@@ -162,15 +162,14 @@ class Stages:
         lengths = [
             experiment.schedule.length(images, retrains=each.retrains) for each in self.stages
         ]
-        first = sum(lengths[:number])
         training = StageTraining(
             stage,
             self.folder,
             data,
             supervision=experiment.supervision,
             schedule=experiment.schedule,
-            checkpoint_steps=experiment.run.checkpoint_steps,
-            first=first,
+            run=experiment.run,
+            lengths=lengths,
         )
         selection = Selection(
             stage,
@@ -186,7 +185,7 @@ class Stages:
                 self.network,
                 model,
                 steps=training.steps,
-                first=first,
+                first=training.first,
                 start=start,
                 writer=writer,
                 done=lambda: self._start_anew(stage) if stage.from_scratch else None,

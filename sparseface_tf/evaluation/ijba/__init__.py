@@ -1,28 +1,35 @@
 """IJB-A (Klare et al., CVPR 2015): verification and search of templates.
 
-A template is a set of photographs and video frames of one person. Its feature is the mean over its
-media, a video counting as one medium: the mean of its frames.
+A template is a set of photographs and video frames of one person. Two are compared by the mean score of
+all pairs of their faces, or by features: means over media, a video counting as one medium, the mean of
+its frames.
 
-* `tables`: the published tables. `templates`: what templates are made of, and their features.
+* `tables`: the published tables. `templates`: what templates are made of, and how they are compared.
 * `verification`: 1:1. `search`: 1:N.
 """
 
-from sparseface_tf.evaluation.ijba.search import (
-    SearchSplit,
-    TemplateSearch,
-    evaluate_search,
-    read_search,
-)
-from sparseface_tf.evaluation.ijba.tables import SPLITS, read_faces, splits_in
-from sparseface_tf.evaluation.ijba.templates import Templates, TemplateTest, pool
-from sparseface_tf.evaluation.ijba.verification import (
-    TemplateVerification,
-    VerificationSplit,
-    evaluate_verification,
-    read_verification,
-)
+from typing import TYPE_CHECKING
+
+from pipelines.lazy import handed_on
+
+if TYPE_CHECKING:
+    from sparseface_tf.evaluation.ijba.search import (
+        SearchSplit,
+        TemplateSearch,
+        evaluate_search,
+        read_search,
+    )
+    from sparseface_tf.evaluation.ijba.tables import SPLITS, read_faces, splits_in
+    from sparseface_tf.evaluation.ijba.templates import FUSIONS, Templates, TemplateTest, pool
+    from sparseface_tf.evaluation.ijba.verification import (
+        TemplateVerification,
+        VerificationSplit,
+        evaluate_verification,
+        read_verification,
+    )
 
 __all__ = [
+    "FUSIONS",
     "SPLITS",
     "SearchSplit",
     "TemplateSearch",
@@ -38,3 +45,5 @@ __all__ = [
     "read_verification",
     "splits_in",
 ]
+
+__getattr__, __dir__ = handed_on(__name__, __file__)

@@ -42,13 +42,15 @@ class Supervision:
     margin: str = setting(
         "data",
         "Margin of the verification signal: a number, or 'data' for the distance that best "
-        "parts the training pairs, measured anew at every checkpoint.",
+        "parts the training pairs.",
     )
+    margin_steps: int = setting(200, "Mini-batches between two measurements of --margin=data.")
 
     def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_choice(self, "identification", IDENTIFICATION)
         check_range(self, "centre_weight", least=0)
+        check_range(self, "margin_steps", least=1)
         check_range(self, "centre_rate", least=0, most=1)
         try:
             check_margin(**self._identification())
