@@ -29,7 +29,7 @@ from sparseface_tf.recognition import photos
 
 RENDERED = SyntheticFaces(identities=3, images_per_identity=2, size=120)
 # What lies beside a graph.
-BESIDE = shutil.ignore_patterns(saved_model.EXTRA, saved_model.METADATA)
+BESIDE = shutil.ignore_patterns(versions.EXTRA, versions.METADATA)
 REGION = read_regions()["face"].scaled(24)
 
 

@@ -14,13 +14,17 @@ from pipelines.quiet import import_tensorflow
 
 def arguments():
     """The command line, by KServe's parser and its defaults."""
-    # Of an extra that nothing else needs.
-    from kserve import model_server  # noqa: PLC0415
+    parents = []
+    if not {"-h", "--help"} & {*sys.argv[1:]}:
+        # Of an extra that nothing else needs, and a second to import, which --help does without.
+        from kserve import model_server  # noqa: PLC0415
 
+        parents = [model_server.parser]
     parser = argparse.ArgumentParser(
         "python -m sparseface_tf.serving" if sys.argv[0].endswith(".py") else sys.argv[0],
         description="Serves a SavedModel that export.py wrote.",
-        parents=[model_server.parser],
+        epilog="KServe's own flags hold as well; --helpfull shows them.",
+        parents=parents,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
@@ -29,12 +33,13 @@ def arguments():
     parser.add_argument(
         "--max_request_bytes",
         type=int,
-        default=model_server.MAX_GRPC_MESSAGE_LENGTH,
+        default=8 << 20,
         help="Most bytes of an HTTP request; gRPC has --grpc_max_receive_message_length.",
     )
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count(), help="Requests computed at a time."
     )
+    parser.add_argument("--helpfull", action="help", help="Shows KServe's flags, too.")
     parser.error = lambda message: sys.exit(f"error: {message}")
     given = parser.parse_args()
     for name in ("max_faces", "max_request_bytes", "threads"):
