@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from programs import ROOT
 
 from pipelines.batches.batches import network_input
 from pipelines.faces import arrays, cropping
@@ -15,6 +16,7 @@ from pipelines.faces.limits import MAX_PIXELS
 from pipelines.faces.regions import WHOLE_FACE, read_regions
 from pipelines.faces.resizing import resized
 from pipelines.sources.synthetic import SyntheticFaces
+from sparseface_tf.embedding import open_embedder
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +98,26 @@ def test_files_without_loss_decode_equally(face, kind, mode):
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_files_decode_alike(face, mode):
     content = saved(face[0], "JPEG", mode, quality=90)
-    # TensorFlow takes libjpeg's fast transform, Pillow the exact one.
+    # TensorFlow takes libjpeg's fast transform unless it is told otherwise, Pillow the accurate one.
+    if mode != "CMYK":
+        accurate = tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE")
+        np.testing.assert_array_equal(decode_array(content), accurate)
     away = np.abs(decode_array(content).astype(int) - decode(tf.constant(content)).numpy())
     assert away.max() <= 10 and away.mean() <= 1.5
+
+
+def test_features_of_a_jpeg_file_agree(face):
+    pytest.importorskip("ai_edge_litert")
+    network = open_embedder(ROOT / "saved_models" / "face")
+    image, landmarks = enlarged(face, 400, 8)
+    content = saved(image, "JPEG", quality=90)
+    mine = arrays.crop_region(decode_array(content), landmarks, network.region)
+    theirs = cropping.crop_region(
+        decode(tf.constant(content)), tf.constant(landmarks, tf.float32), network.region
+    )
+    crops = arrays.normalised(np.stack([mine, theirs]))
+    one, other = network.network.predict_on_batch(crops)
+    assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.999
 
 
 def test_sixteen_bits_keep_the_upper_eight():

@@ -22,8 +22,10 @@ def decode_array(content: bytes) -> NDArray[np.uint8]:
 
     Read are JPEG, PNG, BMP, WebP, and the first frame of a GIF. Grey becomes three equal channels; of
     16 bits the upper eight are kept; transparency is dropped, so that pixels have the colour they
-    hide. An orientation in EXIF data is ignored. Pixels agree with TensorFlow's to 2 grey levels in a
-    JPEG, exactly in a PNG (tests/test_arrays.py).
+    hide. An orientation in EXIF data is ignored. Files without loss give the same pixels; of a JPEG they
+    differ by a grey level on average and 10 at most, as TensorFlow takes libjpeg's fast cosine transform
+    and Pillow the accurate one. That leaves the cosine of a face's features above 0.999, where the
+    landmarks are the same (tests/test_arrays.py).
 
     Args:
         content: the whole file.
