@@ -61,11 +61,11 @@ def contents(folder, *patterns):
 
 @pytest.mark.parametrize("package", ["pipelines", "sparseface_tf"])
 def test_every_module_and_what_it_reads(wheel, package):
-    patterns = ("*.py", "*.csv", "*.j2")
+    patterns = ("*.py", "*.csv", "*.j2", "*.tflite")
     here = contents(ROOT / package, *patterns)
     assert contents(wheel / package, *patterns) == here
     kinds = {path.rpartition(".")[2] for path in here}
-    assert kinds == ({"py", "csv"} if package == "pipelines" else {"py", "j2"})
+    assert kinds == ({"py", "csv", "tflite"} if package == "pipelines" else {"py", "j2"})
 
 
 def test_flag_files_and_the_network_to_recognise_with(wheel):
@@ -105,6 +105,5 @@ def test_scales_are_found(sparseface):
 
 def test_the_network_to_recognise_with_is_opened(sparseface):
     pytest.importorskip("ai_edge_litert")
-    pytest.importorskip("mtcnn")
     code, _, errors = sparseface("recognize", "verify", "a.jpg", "b.jpg")
     assert code == 1 and "a.jpg" in errors.splitlines()[-1]
