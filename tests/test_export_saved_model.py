@@ -159,7 +159,9 @@ def test_embed_jpeg_is_what_recognition_does(world, kind):
         face = Face(np.zeros(4), 1.0, points)
         expected += [photos.embed_faces(embedder, photos.open_photo(path).image, [face])[0]]
     found = world("embed_jpeg", image=contents, landmarks=landmarks)["embedding"]
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    # Of a JPEG, which Pillow decodes by another cosine transform, within a grey level or so.
+    away = 2e-3 if kind == "JPEG" else 1e-4
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=away)
 
 
 def test_embed_jpeg_box_is_what_boxed_faces_are(world, tmp_path):
