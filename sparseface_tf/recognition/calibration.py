@@ -11,10 +11,13 @@ from sklearn.linear_model import LogisticRegression
 
 from sparseface_tf.evaluation.bootstrap import LEVEL, RESAMPLES
 from sparseface_tf.evaluation.metrics import accepted, threshold_at_far
-from sparseface_tf.recognition.tail import LEAST, Tail
+from sparseface_tf.recognition.tail import FEWEST, LEAST, Tail
 
 # Impostor scores that the probability is learned from.
 ENOUGH = 100_000
+# Share of pairs of one person that the log-odds are fitted for: most comparisons of a search are of
+# two, so that the high scores are what matters.
+FITTED_PRIOR = 0.01
 # Rates of false accepts that thresholds are kept for: so many in each power of ten.
 STEPS = 20
 HIGHEST = 0.1
@@ -25,8 +28,9 @@ class Calibration:
     """What the scores of one scorer, on the features of one network, mean.
 
     Attributes:
-        slope, intercept: log-odds of the same person, slope · score + intercept, where both
-            answers are equally likely beforehand (Platt).
+        slope, intercept: logarithm of the likelihood ratio, slope · score + intercept, by logistic
+            regression weighted for a prior of `FITTED_PRIOR` (Brümmer and du Preez,
+            "Application-independent evaluation of speaker detection", 2006).
         people, genuine, impostors: numbers of people and of pairs that it was learned from.
         tail: `Tail` of the impostor scores.
         far: float array (k,), ascending: measured rates of false accepts.
@@ -108,6 +112,21 @@ class Calibration:
         """That scores are of one person, where both answers are equally likely beforehand."""
         return np.exp(-np.logaddexp(0, -self.log_ratio(scores)))
 
+    def rate_at(self, log_ratio: float) -> tuple[float, bool]:
+        """The rate of false accepts of a comparison at a logarithm of the likelihood ratio.
+
+        Between two measured rates it is interpolated, beyond the lowest read off the tail.
+
+        Returns:
+            rate: up to `HIGHEST`, also where it is above.
+            measured: whether it was; else it is an extrapolation.
+        """
+        score = (log_ratio - self.intercept) / self.slope
+        if score > self.threshold[0]:
+            return min(float(self.far[0]), self.tail.rate_at(score)), False
+        rates = np.log(self.far[::-1])
+        return float(np.exp(np.interp(score, self.threshold[::-1], rates))), True
+
     def threshold_at(self, far: float) -> tuple[float, bool]:
         """The score from which on two faces are taken for the same at a rate of false accepts.
 
@@ -164,6 +183,11 @@ class Calibration:
         return cls(**known)
 
 
+def enough(same: NDArray[np.bool_]) -> bool:
+    """Whether pairs, of one person or not, are enough for a `Calibration`."""
+    return int(same.sum()) >= LEAST and int((~same).sum()) >= 2 * FEWEST
+
+
 def far_steps(impostors):
     """Rates of false accepts that so many impostors can measure, ascending; powers of ten exactly."""
     lowest = LEAST / impostors
@@ -173,7 +197,7 @@ def far_steps(impostors):
 
 
 def _log_odds(genuine, impostor):
-    """Slope and intercept of the log-odds by logistic regression, both kinds weighing the same.
+    """Slope and intercept of the log likelihood ratio by logistic regression.
 
     Args:
         genuine, impostor: float arrays, ascending.
@@ -185,14 +209,16 @@ def _log_odds(genuine, impostor):
     x = np.concatenate(kinds).astype(np.float64)
     centre, spread = x.mean(), max(x.std(), np.finfo(np.float64).tiny)
     y = np.repeat([0, 1], [*map(len, kinds)])
-    model = LogisticRegression(class_weight="balanced").fit(((x - centre) / spread)[:, None], y)
+    shares = np.array([1 - FITTED_PRIOR, FITTED_PRIOR]) * len(y) / [*map(len, kinds)]
+    model = LogisticRegression().fit(((x - centre) / spread)[:, None], y, sample_weight=shares[y])
     slope = float(model.coef_[0, 0] / spread)
     if slope <= 0:
         raise ValueError(
             "Pairs of one person score no higher than pairs of different people: the network, or "
             "the faces' names, are wrong."
         )
-    return slope, float(model.intercept_[0] - slope * centre)
+    prior = np.log(FITTED_PRIOR) - np.log1p(-FITTED_PRIOR)
+    return slope, float(model.intercept_[0] - slope * centre - prior)
 
 
 def _intervals(scores, same, number, thresholds, seed):
