@@ -18,6 +18,8 @@ ENOUGH = 100_000
 # Share of pairs of one person that the log-odds are fitted for: most comparisons of a search are of
 # two, so that the high scores are what matters.
 FITTED_PRIOR = 0.01
+# scikit-learn's C: it keeps the slope finite where scores separate, and nothing else.
+PENALTY = 1000.0
 # Rates of false accepts that thresholds are kept for: so many in each power of ten.
 STEPS = 20
 HIGHEST = 0.1
@@ -65,7 +67,7 @@ class Calibration:
         Args:
             scores: float array (p,), higher for more similar faces.
             same: bool array (p,), whether a pair is of one person.
-            identities: integer array (p, 2), of both faces.
+            identities: integer array (p, 2), of both faces, from 0.
             seed: of the bootstrap.
 
         Raises:
@@ -82,8 +84,9 @@ class Calibration:
         slope, intercept = _log_odds(genuine, impostor)
         far = far_steps(len(impostor))
         threshold = np.array([threshold_at_far(impostor, rate) for rate in far], np.float64)
-        people, number = np.unique(identities, return_inverse=True)
-        number = number.reshape(np.shape(identities))
+        who = np.asarray(identities)
+        people = np.flatnonzero(np.bincount(who.ravel()))
+        number = np.searchsorted(people, who)
         (far_low, far_high), (tar_low, tar_high) = _intervals(
             all_scores, is_same, number, threshold, seed
         )
@@ -125,7 +128,8 @@ class Calibration:
         if score > self.threshold[0]:
             return min(float(self.far[0]), self.tail.rate_at(score)), False
         rates = np.log(self.far[::-1])
-        return float(np.exp(np.interp(score, self.threshold[::-1], rates))), True
+        rate = float(np.exp(np.interp(score, self.threshold[::-1], rates)))
+        return min(rate, HIGHEST), True
 
     def threshold_at(self, far: float) -> tuple[float, bool]:
         """The score from which on two faces are taken for the same at a rate of false accepts.
@@ -210,7 +214,7 @@ def _log_odds(genuine, impostor):
     centre, spread = x.mean(), max(x.std(), np.finfo(np.float64).tiny)
     y = np.repeat([0, 1], [*map(len, kinds)])
     shares = np.array([1 - FITTED_PRIOR, FITTED_PRIOR]) * len(y) / [*map(len, kinds)]
-    model = LogisticRegression().fit(((x - centre) / spread)[:, None], y, sample_weight=shares[y])
+    model = LogisticRegression(C=PENALTY).fit(((x - centre) / spread)[:, None], y, sample_weight=shares[y])
     slope = float(model.coef_[0, 0] / spread)
     if slope <= 0:
         raise ValueError(
@@ -239,25 +243,29 @@ def _intervals(scores, same, number, thresholds, seed):
     """
     people = int(number.max()) + 1
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(people, np.full(people, 1 / people), RESAMPLES).astype(np.float64)
+    shares = np.full(people, 1 / people)
+    drawn = generator.multinomial(people, shares, RESAMPLES).astype(np.float64).T.copy()
 
-    def counts(chosen, rows):
-        """How often the chosen of some pairs count, in each resample: float64 (RESAMPLES,)."""
-        a, b = number[rows][chosen].T
+    def of_two(rows):
+        """How often some pairs count, in each resample: float64 (RESAMPLES,)."""
+        a, b = number[rows].T
         table = scipy.sparse.csr_matrix((np.ones(len(a)), (a, b)), (people, people))
-        return ((table.T @ drawn.T).T * drawn).sum(1)
+        return np.einsum("pr,pr->r", table @ drawn, drawn)
 
-    def alone(chosen, rows):
-        return drawn @ np.bincount(number[rows, 0][chosen], minlength=people)
+    def of_one(rows):
+        return np.bincount(number[rows, 0], minlength=people) @ drawn
 
     ends = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     found = []
-    for rows, count in ((~same, counts), (same, alone)):
+    for rows, count in ((~same, of_two), (same, of_one)):
         rows = np.flatnonzero(rows)
-        total = count(np.ones(len(rows), bool), rows)
+        total = count(rows)
         usable = total > 0
-        # Only the accepted ones are looked at again and again.
-        rows = rows[scores[rows] >= thresholds.min()]
-        rates = [count(scores[rows] >= t, rows)[usable] / total[usable] for t in thresholds]
+        # The first threshold that each reaches: pairs are counted there, and for all that follow.
+        first = np.searchsorted(-thresholds, -scores[rows])
+        order = np.argsort(first, kind="stable")
+        ranges = np.searchsorted(first[order], np.arange(len(thresholds) + 1))
+        parts = [count(rows[order[a:b]])[usable] for a, b in zip(ranges, ranges[1:])]
+        rates = np.cumsum(parts, axis=0) / total[usable]
         found.append(np.quantile(rates, ends, axis=1))
     return tuple(map(tuple, found))

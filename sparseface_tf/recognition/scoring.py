@@ -111,9 +111,10 @@ def read_scorings(path: str | os.PathLike, key: str, model: str = "") -> dict[st
         reason = " ".join(str(error).split())[:200].rstrip(".") or repr(error)
         raise ValueError(f"{path} is no calibration, or damaged: {reason}.") from None
     if found_key != key:
+        making = _command(model, "FILE")
         raise ValueError(
             f"{path} is of another network ({found_key[:8]}, not {key[:8]}): give its --calibration; "
-            f"{_command(model, "FILE")} makes one."
+            f"{making} makes one."
         )
     return scorings
 

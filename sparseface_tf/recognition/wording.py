@@ -49,11 +49,12 @@ def label(match):
 def search_borders(search, scorer):
     """Where the grades of a `Search` with a scorer of that name begin, and what they assume."""
     people, photographs = len(search.people), int(search.people.photographs.sum())
+    who = "1 person" if people == 1 else f"{people:,} people"
     return (
         f"Named from {percent(search.named.probability)} on: {rate(search.named)} searches for "
         f"strangers gives a name. Probably from {percent(search.probably.probability)} on: "
         f"{rate(search.probably)}. Beforehand {percent(search.rule.prior)} of faces are taken to be "
-        f"in the gallery, {faces(photographs)} of {people:,} people; {scorer}."
+        f"in the gallery, {faces(photographs)} of {who}; {scorer}."
     )
 
 
