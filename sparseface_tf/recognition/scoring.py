@@ -84,7 +84,7 @@ def read_scorings(path: str | os.PathLike, key: str, model: str = "") -> dict[st
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"No calibration {path}: {_command(model, path)} makes it."
+            f"No calibration {path}: {calibrate_command(model, path)} makes it."
         )
     try:
         with zipfile.ZipFile(path) as file:
@@ -111,7 +111,7 @@ def read_scorings(path: str | os.PathLike, key: str, model: str = "") -> dict[st
         reason = " ".join(str(error).split())[:200].rstrip(".") or repr(error)
         raise ValueError(f"{path} is no calibration, or damaged: {reason}.") from None
     if found_key != key:
-        making = _command(model, "FILE")
+        making = calibrate_command(model, "FILE")
         raise ValueError(
             f"{path} is of another network ({found_key[:8]}, not {key[:8]}): give its --calibration; "
             f"{making} makes one."
@@ -130,7 +130,12 @@ def _calibrations(arrays):
     return found
 
 
-def _command(model, output):
-    """The command that calibrates a network into a file, as one would type it."""
+def calibrate_command(model: str, output: str) -> str:
+    """The command that calibrates a network into a file, as one would type it.
+
+    Args:
+        model: what --model is; empty: not given.
+        output: the file.
+    """
     named = f"--model={shlex.quote(model)} " if model else ""
     return f"sparseface recognize calibrate {named}--data=DIR --output={shlex.quote(output)}"
