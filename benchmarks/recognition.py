@@ -203,7 +203,9 @@ def fusions(scorer, features, draw):
     found["mean of scores"] = [part.mean(2).T for part in single]
     found["highest score"] = [part.max(2).T for part in single]
     scale = 1 / np.std(single[1])
-    found["soft maximum of scores"] = [scipy.special.logsumexp(scale * p, axis=2).T for p in single]
+    found["soft maximum of scores"] = [
+        scipy.special.logsumexp(scale * part, axis=2).T / scale for part in single
+    ]
     return found
 
 
