@@ -22,7 +22,6 @@ import collections
 import os
 
 import numpy as np
-import scipy.special
 from absl import app, flags
 
 from pipelines.sources import open_faces
@@ -202,10 +201,6 @@ def fusions(scorer, features, draw):
     ]
     found["mean of scores"] = [part.mean(2).T for part in single]
     found["highest score"] = [part.max(2).T for part in single]
-    scale = 1 / np.std(single[1])
-    found["soft maximum of scores"] = [
-        scipy.special.logsumexp(scale * part, axis=2).T / scale for part in single
-    ]
     return found
 
 

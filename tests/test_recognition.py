@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from programs import ROOT
 from published import lfw_images, pictures
 
 from pipelines.detection.face import Face

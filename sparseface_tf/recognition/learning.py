@@ -91,7 +91,7 @@ def learn_scorings(
             calibrations = calibrate(scorer, features, people.labels, seed)
         else:
             scored = listed_pairs(scorer, features, people.labels, listed)
-            calibrations = {1: Calibration.of(*scored, seed)}
+            calibrations = {1: Calibration.of(*scored, seed=seed)}
         scorings[name] = Scoring(scorer, calibrations)
     return scorings
 
@@ -115,7 +115,7 @@ def calibrate(
         ValueError: see `Calibration.of`.
     """
     rows = _rows(labels, MOST_PAIRED, seed)
-    found = {1: Calibration.of(*all_pairs(scorer, features[rows], labels[rows]), seed)}
+    found = {1: Calibration.of(*all_pairs(scorer, features[rows], labels[rows]), seed=seed)}
     for photographs in TEMPLATES:
         scores, same, who = template_pairs(scorer, features, labels, photographs, MOST_PAIRS, seed)
         if enough(same):

@@ -12,8 +12,8 @@ class Templates:
     """The people that a search is among.
 
     A template is the mean of the features of a person's faces. On people that the network was not
-    trained on it named more of the known faces, at every rate of false accepts, than the mean, the
-    highest, or a soft maximum of the scores with the single faces (docs/results/recognition.md).
+    trained on it named more of the known faces, at every rate of false accepts, than the mean or
+    the highest of the scores with the single faces (docs/results/recognition.md).
 
     Attributes:
         names: the people, each once, in the order of their first faces.
