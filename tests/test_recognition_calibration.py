@@ -307,7 +307,7 @@ def test_strangers_are_named_at_the_rate_that_is_said():
     known = faces(100, 6).reshape(-1, 16)
     scores = Scoring(Cosine(), calibrate(Cosine(), known, np.repeat(np.arange(100), 6)))
     alarms = {far: [] for far in (0.1, 0.01)}
-    for _ in range(20):
+    for _ in range(12):
         others = faces(10, 6)
         names = [str(p) for p in range(10) for _ in range(1 + p % 5)]
         rows = np.concatenate([others[p, : 1 + p % 5] for p in range(10)])

@@ -90,8 +90,8 @@ def learn_scorings(
         if listed is None:
             calibrations = calibrate(scorer, features, people.labels, seed)
         else:
-            scored = listed_pairs(scorer, features, people.labels, listed)
-            calibrations = {1: Calibration.of(*scored, seed=seed)}
+            scores, same, who = listed_pairs(scorer, features, people.labels, listed)
+            calibrations = {1: Calibration.of(scores, same, who, seed)}
         scorings[name] = Scoring(scorer, calibrations)
     return scorings
 
@@ -115,7 +115,8 @@ def calibrate(
         ValueError: see `Calibration.of`.
     """
     rows = _rows(labels, MOST_PAIRED, seed)
-    found = {1: Calibration.of(*all_pairs(scorer, features[rows], labels[rows]), seed=seed)}
+    scores, same, who = all_pairs(scorer, features[rows], labels[rows])
+    found = {1: Calibration.of(scores, same, who, seed)}
     for photographs in TEMPLATES:
         scores, same, who = template_pairs(scorer, features, labels, photographs, MOST_PAIRS, seed)
         if enough(same):
