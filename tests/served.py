@@ -8,9 +8,22 @@ import time
 
 import grpc
 import httpx
+import keras
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
+from pipelines.faces.regions import WHOLE_FACE
+from sparseface_tf.export.saved_model import signatures
 from sparseface_tf.serving.server import FaceServer
+
+CROP = (28, 24, 3)
+
+
+def write_small_model(folder):
+    """A network of one layer as a SavedModel, FOLDER/1: crops of `CROP`, 16 features."""
+    image = keras.Input(CROP)
+    network = keras.Model(image, keras.layers.Dense(16)(keras.layers.Flatten()(image)))
+    signatures.write_saved_model(folder / "1", network, WHOLE_FACE.scaled(CROP[1]))
+    return folder / "1"
 
 
 def free_ports(count):
@@ -70,7 +83,8 @@ class Served:
 
     def stop(self):
         """Stops it as a signal would; returns whether it ended."""
-        self.call(lambda: self.server.stop(15))
+        if self._thread.is_alive():
+            self.call(lambda: self.server.stop(15))
         self._thread.join(60)
         return not self._thread.is_alive()
 
