@@ -574,6 +574,10 @@ def test_what_is_no_saved_model_is_not_served(server):
     [
         ([], "error: the following arguments are required: --model"),
         (["--model=/nowhere"], "error: No SavedModel /nowhere: python export.py"),
+        (["--model=x", "--queue=-1"], "error: --queue must be 0 or more, got -1"),
+        (["--model=x", "--deadline=0"], "error: --deadline must be 0.01 or more, got 0"),
+        (["--model=x", "--deadline=nan"], "error: --deadline must be 0.01 or more, got nan"),
+        (["--model=x", "--max_pixels=0"], "error: --max_pixels must be 1 or more, got 0"),
         (["--model=x", "--workers=2"], "error: --workers: this server is one process"),
     ],
 )

@@ -1,5 +1,7 @@
 """`sparseface serve` as README.md and docs/serving.md have it: one command, and every curl line as pasted."""
 
+import configparser
+import importlib.metadata
 import json
 import re
 import shutil
@@ -11,6 +13,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from packaging.requirements import Requirement
 from PIL import Image
 from programs import ROOT
 
@@ -84,6 +87,17 @@ def test_every_curl_line_works_as_pasted(port, tmp_path):
             assert len(features) == 256 and np.isfinite(features).all()
             predicted += 1
     assert predicted >= 3
+
+
+def test_kserve_is_of_the_range_that_was_tested():
+    """Parts of it are used that it does not document."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    for extra in ("serve", "test"):
+        lines = setup["options.extras_require"][extra].splitlines()
+        (wanted,) = [Requirement(line) for line in lines if line.startswith("kserve ")]
+        assert wanted.specifier.contains(importlib.metadata.version("kserve"))
+        assert any(part.operator == "<" and part.version == "0.22" for part in wanted.specifier)
 
 
 def test_what_is_served_is_the_shipped_network():

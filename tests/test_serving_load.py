@@ -1,5 +1,6 @@
 """A server under more requests than it computes: its queue, its deadlines, its state, its end."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import socket
@@ -8,16 +9,17 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 pytest.importorskip("kserve", reason="KServe is not installed: pip install 'sparseface_tf[serve]'")
 
 import grpc  # noqa: E402
 from kserve import InferInput, InferRequest  # noqa: E402
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb  # noqa: E402
-from served import CROP, Served, write_small_model  # noqa: E402
+from served import CROP, Served, free_ports, write_small_model  # noqa: E402
 
 from sparseface_tf.serving.model import FaceModel  # noqa: E402
-from sparseface_tf.serving.server import is_loopback  # noqa: E402
+from sparseface_tf.serving.server import FaceServer, is_loopback  # noqa: E402
 
 PREDICT = "/v1/models/face:predict"
 BODY = {"instances": np.zeros((1, 28, 24, 3)).tolist()}
@@ -181,6 +183,49 @@ def test_state_and_metrics(model):
         assert served.http.get("/v2/health/live").status_code == 200
         # Of the addresses of this machine it listens on one.
         assert listens(served.port) and not listens(served.port, "127.0.0.2")
+
+
+def test_what_the_server_is_to_blame_for(model, monkeypatch):
+    """No memory is no fault of the client; what failed is told to the log, not to clients."""
+    with serving(model) as served:
+        errors = [tf.errors.ResourceExhaustedError(None, None, "OOM [[node]]"), KeyError("/secret")]
+
+        def fail(name, values):
+            raise errors[0]
+
+        monkeypatch.setattr(model, "_computed", fail)
+        answer = served.http.post(PREDICT, json=BODY)
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+        assert answer.json()["error"].startswith("There is not enough memory")
+        assert failed(served).code() == grpc.StatusCode.UNAVAILABLE
+        del errors[0]
+        answer = served.http.post(PREDICT, json=BODY)
+        assert answer.status_code == 500 and "secret" not in answer.text
+        error = failed(served)
+        assert error.code() == grpc.StatusCode.INTERNAL and "secret" not in error.details()
+
+
+@pytest.mark.parametrize("flag", ["http_port", "grpc_port"])
+def test_a_port_that_is_taken_is_said_in_one_line(model, flag):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        (free,) = free_ports(1)
+        ports = {"http_port": free, "grpc_port": free, flag: taken.getsockname()[1]}
+        with pytest.raises(OSError, match=f"is not to be had.*--{flag}"):
+            asyncio.run(FaceServer(1000, **ports).serve([model]))
+
+
+def test_another_address_comes_with_a_warning(monkeypatch, caplog):
+    async def served(self, models):
+        pass
+
+    monkeypatch.setattr(FaceServer, "serve", served)
+    monkeypatch.setattr(FaceServer, "register_signal_handler", lambda self: None)
+    for host, warned in (("127.0.0.1", False), ("0.0.0.0", True)):
+        caplog.clear()
+        FaceServer(1000, host=host).start([])
+        assert ("no password" in caplog.text) == warned
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import gc
 import math
 import os
 import sys
+import warnings
 
 from pipelines.command_line import one_line_errors
 
@@ -77,6 +78,8 @@ def main(model: str = "") -> None:
     """
     # Before TensorFlow is imported, which says on every start what it found on the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # KServe's choice, about which its users can do nothing.
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     with one_line_errors(ValueError, OSError, interrupted="the server has ended."):
         try:
             given = arguments(model)

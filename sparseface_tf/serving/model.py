@@ -19,6 +19,7 @@ from pipelines.faces.images import MAX_PIXELS, declared_pixels
 from pipelines.faces.reasons import reason_of
 from sparseface_tf.embedding.saved_model import DEFAULT, SavedModelNetwork, find_version
 from sparseface_tf.serving import tensors
+from sparseface_tf.serving.admission import Busy
 from sparseface_tf.serving.sentences import sentence
 
 
@@ -160,6 +161,8 @@ class FaceModel(Model):
             self._check_limits(values)
             try:
                 outputs = self._computed(name, values)
+            except tf.errors.ResourceExhaustedError:
+                raise Busy("There is not enough memory for it: send less, or later.") from None
             except tf.errors.OpError as error:
                 raise ValueError(self._fault(name, values, error, given_up)) from None
             if not all(np.isfinite(value).all() for value in outputs.values()):

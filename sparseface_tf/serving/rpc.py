@@ -49,11 +49,11 @@ class RpcServer:
         ]
         self._server: Any = None
 
-    async def serve(self) -> None:
-        """Serves until it is stopped.
+    async def listen(self) -> None:
+        """Takes its port.
 
         Raises:
-            OSError: if the port is taken.
+            OSError: if that is taken.
         """
         self._server = grpc.aio.server(
             # From the outermost to the innermost.
@@ -71,7 +71,11 @@ class RpcServer:
         try:
             self._server.add_insecure_port(self.address)
         except RuntimeError:
-            raise OSError(f"--grpc_port: {self.address} is not to be had.") from None
+            await self._server.stop(None)
+            raise OSError(f"{self.address} is not to be had: give another --grpc_port.") from None
+
+    async def serve(self) -> None:
+        """Serves until it is stopped; after `listen`."""
         await self._server.start()
         await self._server.wait_for_termination()
 

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,6 +100,9 @@ class FaceServer(ModelServer):
         for model in models:
             self.register_model(model)
             model.enable_latency_logging = self.enable_latency_logging
+        self._rest_server.listen()
+        if self.enable_grpc:
+            await self._grpc_server.listen()
         servers = [self._rest_server.start()]
         if self.enable_grpc:
             servers.append(self._grpc_server.serve())
@@ -144,6 +148,23 @@ class _RestServer(RESTServer):
             ended(sig, frame)
 
         self._server.handle_exit = handle_exit
+
+    def listen(self):
+        """Takes its port; OSError if that is taken."""
+        host, port = self.config.host, self.config.port
+        try:
+            family, kind, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            self._socket = socket.socket(family, kind)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((host, port))
+        except OSError as error:
+            raise OSError(
+                f"{host}:{port} is not to be had, {error.strerror}: give another --http_port or --host."
+            ) from None
+
+    async def start(self):
+        self.create_application()
+        await self._server.serve(sockets=[self._socket])
 
     def stop(self):
         self._server.should_exit = True
