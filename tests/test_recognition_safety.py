@@ -65,7 +65,7 @@ def test_images_that_claim_to_be_huge_are_refused_before_decoding(tmp_path, huge
         path = tmp_path / name
         path.write_bytes(content)
         # Recognition decodes the first frame only, which is not there.
-        expected = "truncated" if name == "GIF of many frames" else "more than 67 million pixels"
+        expected = "GIF file that is damaged" if name == "GIF of many frames" else "more than 67 million pixels"
         with pytest.raises(UnusablePhoto, match=expected) as error:
             open_photo(path)
         assert "\n" not in str(error.value)
