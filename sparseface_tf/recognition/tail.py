@@ -59,16 +59,9 @@ class Tail:
         beyond = np.expm1(-self.shape * log) / self.shape if self.shape else -log
         return self.start + float(self.scale * beyond)
 
-
-def rate_of_comparison(rate, comparisons):
-    """The rate of false accepts of one comparison that gives a search of many a certain rate.
-
-    A search raises a false alarm if any of its m comparisons does: with rate p, and comparisons
-    taken as independent, 1 - (1 - p)^m of them (Šidák). Those of one search resemble each other, so
-    there are rather fewer false alarms than asked for.
-
-    Args:
-        rate: that of a search, above 0 and below 1.
-        comparisons: their number m, 1 or more.
-    """
-    return float(-np.expm1(np.log1p(-rate) / comparisons))
+    def rate_at(self, score):
+        """The share of impostors that reach a score, from `start` on; 0 beyond the tail's end."""
+        above = (score - self.start) / self.scale
+        if not self.shape:  # the equation's limit
+            return self.rate * float(np.exp(-above))
+        return self.rate * float(max(0.0, 1 + self.shape * above) ** (-1 / self.shape))
