@@ -94,7 +94,7 @@ def test_people_are_recognised_without_tensorflow(answer, photographs, tmp_path)
     gallery = f"--gallery={tmp_path / 'people.db'}"
     first, second = photographs
     for words, lines, expected in (
-        (["verify", first, second], 1, " %"),
+        (["verify", first, second], 2, " %"),
         (["enroll", "Ann", first], 1, "enrolled as Ann"),
         (["identify", second], 3, "Ann"),
         (["gallery", "list"], 2, "Ann: 1 face"),
