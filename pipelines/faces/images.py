@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pipelines.faces.parts import png_part
+from pipelines.faces.parts import begins, png_part
 
 # How the names of files that `decode` reads end, those that few cameras and programs give, too.
 EXTENSIONS = (
@@ -64,12 +64,12 @@ def _decode(content):
     rare = _refuse(
         is_bmp & ~_plain_bmp(header), "cut short, or a BMP file of a rare kind: save it as PNG"
     )
-    is_png, is_webp = _begins(header, b"\x89PNG"), _is_webp(header)
-    known = is_bmp | is_png | is_webp | _begins(header, b"GIF8")
+    is_png, is_webp = begins(header, b"\x89PNG"), _is_webp(header)
+    known = is_bmp | is_png | is_webp | begins(header, b"GIF8")
     unknown = _refuse(~known, "no JPEG, PNG, BMP, GIF or WebP file")
     # TensorFlow 2.21 writes beyond the end of its memory when it reads one of three channels.
     animated = _refuse(
-        is_webp & _begins(header, b"VP8X", 12) & (header[20] // 2 % 2 == 1),
+        is_webp & begins(header, b"VP8X", 12) & (header[20] // 2 % 2 == 1),
         "an animated WebP file: save one picture of it",
     )
     with tf.control_dependencies([unknown, animated]):
@@ -165,21 +165,17 @@ def _pixels(content, header, is_bmp):
     return tf.case(
         [
             (is_bmp, bmp),
-            (_begins(header, b"\x89PNG"), png),
-            (_begins(header, b"GIF8"), lambda: _gif_pixels(content)),
+            (begins(header, b"\x89PNG"), png),
+            (begins(header, b"GIF8"), lambda: _gif_pixels(content)),
         ],
         default=webp,
     )
 
 
-def _begins(header, magic, at=0):
-    return tf.reduce_all(header[at : at + len(magic)] == list(magic))
-
-
 def _is_webp(header):
     # Its first part says how large it is: one of these three.
-    kinds = [_begins(header, kind, 12) for kind in (b"VP8 ", b"VP8L", b"VP8X")]
-    return _begins(header, b"RIFF") & _begins(header, b"WEBP", 8) & tf.reduce_any(kinds)
+    kinds = [begins(header, kind, 12) for kind in (b"VP8 ", b"VP8L", b"VP8X")]
+    return begins(header, b"RIFF") & begins(header, b"WEBP", 8) & tf.reduce_any(kinds)
 
 
 @tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.faces.images import decode as decode_image
+from pipelines.faces.orientation import upright
 from pipelines.records import storage
 
 FORMAT = 1
@@ -104,9 +105,16 @@ def _read_at(file, offset, length):
 
 
 def decode(example: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of a serialised record."""
+    """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of a serialised record.
+
+    Of a file that was kept as it is, an image without landmarks is turned as its EXIF data says.
+    """
     features = tf.io.parse_single_example(example, FEATURES)
-    return decode_image(features["image"]), features["landmarks"]
+    content, landmarks = features["image"], features["landmarks"]
+    image = decode_image(content)
+    unknown = tf.reduce_any(tf.math.is_nan(landmarks))
+    image = tf.cond(unknown, lambda: upright(image, content), lambda: image)
+    return tf.ensure_shape(image, (None, None, 3)), landmarks
 
 
 def read_index(path: str | os.PathLike) -> dict[str, Any]:

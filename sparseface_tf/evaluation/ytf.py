@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
-from pipelines.faces.names import MissingImages, image_names
+from pipelines.faces.names import MissingImages, comparable, image_names
 from pipelines.faces.text import read_lines
 from sparseface_tf.evaluation.pairs import check_features, check_folds
 
@@ -70,7 +70,7 @@ def read_splits(path, source, allow_missing=False):
     rows = _read_pairs(path)
     frames = {}
     for i, name in enumerate(image_names(source)):
-        frames.setdefault(os.path.dirname(name), []).append(i)
+        frames.setdefault(comparable(os.path.dirname(name)), []).append(i)
     missing = _missing(path, rows, frames, allow_missing)
     kept = [row for row in rows if row.first in frames and row.second in frames]
     same, fold = np.array([row.same for row in kept], bool), np.array([row.split for row in kept])
@@ -120,7 +120,7 @@ def _read_pairs(path):
                 f"{path}, line {number}: expected split, number, NAME/VIDEO, NAME/VIDEO, 0 or 1, "
                 f"got {line.strip()!r}."
             )
-        split, _, first, second, same = fields
+        split, _, first, second, same = *fields[:2], *map(comparable, fields[2:4]), fields[4]
         row = _Pair(first, second, same == "1", int(split))
         if row.same != (first.split("/")[0] == second.split("/")[0]):
             raise ValueError(
