@@ -20,7 +20,7 @@ def main():
 
 def parse(argv: Sequence[str]) -> list[str]:
     """Parses the flags of the scale first, so that those given override them."""
-    with one_line_errors(ValueError, OSError):
+    with one_line_errors(ValueError, OSError, flags.Error):
         given = read_flag_files(argv)
     app.parse_flags_with_usage(given)
     with one_line_errors(ValueError, OSError):
