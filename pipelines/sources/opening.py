@@ -10,12 +10,8 @@ from pipelines.records.reading import INDEX, RecordFaces
 from pipelines.sources.folder import FolderFaces
 from pipelines.sources.joined import JoinedFaces
 from pipelines.sources.lfw import LFWFaces
+from pipelines.sources.names import NAMES
 from pipelines.sources.synthetic import SyntheticFaces
-
-NAMES = (
-    "'synthetic', 'lfw', 'tfds:NAME[:SPLIT]', a folder IDENTITY/IMAGE, a folder of records, or a "
-    "pattern of several such folders"
-)
 
 
 def open_faces(

@@ -10,6 +10,7 @@ import numpy as np
 import tqdm
 from numpy.typing import ArrayLike, NDArray
 
+from sparseface_tf.replicas import check_one_replica
 from sparseface_tf.sparsify.comoments import CorrelationStatistics
 from sparseface_tf.sparsify.geometry import layer_geometry
 
@@ -172,6 +173,7 @@ def _only_consumer(model, layer):
 def forward(model, taps, images, batch_size, label):
     """Yields {name: (inputs, outputs)} arrays, batch by batch; runs no deeper than needed."""
     submodel = keras.Model(model.inputs, taps)
+    check_one_replica(submodel, "Computing correlations")
     if keras.backend.backend() == "tensorflow":
         # XLA's convolutions on a CPU are several times slower than TensorFlow's own.
         submodel.jit_compile = False

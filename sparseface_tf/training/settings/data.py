@@ -6,6 +6,7 @@ from pipelines.command_line import setting
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.source import Faces
 from pipelines.sources import open_faces
+from pipelines.sources.names import check_there
 from sparseface_tf.training.settings.ranges import check_choice, check_range
 
 
@@ -65,7 +66,9 @@ class Data:
     )
 
     def check(self) -> None:
-        """Raises ValueError, in one line, on the first setting that makes no sense."""
+        """Raises ValueError or OSError, in one line, on the first setting that makes no sense."""
+        for name in filter(None, (self.faces, self.test_data)):
+            check_there(name)
         check_choice(self, "sampling", ("images", "identities"))
         check_range(self, "held_out", above=0)
         check_range(self, "held_out_images", least=0, below=1)
