@@ -1,5 +1,9 @@
 """Decoding the image files that collections of photographs are made of."""
 
+import contextlib
+import re
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
@@ -51,7 +55,7 @@ def decode(content: tf.Tensor) -> tf.Tensor:
 
 def _decode_jpeg(content):
     shape = tf.image.extract_jpeg_shape(content, output_type=tf.int64)
-    unclear = _refuse(
+    unclear = refuse(
         _unclear_inks(content, shape),
         "a CMYK JPEG without Adobe's mark, which may be a negative or not: save it as RGB",
     )
@@ -63,20 +67,20 @@ def _decode(content):
     header = tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=58), tf.int32)
     is_bmp = (header[0] == ord("B")) & (header[1] == ord("M"))
     # tf.io.decode_image takes every BMP's pixels for grey or BGR.
-    rare = _refuse(
+    rare = refuse(
         is_bmp & ~_plain_bmp(header), "cut short, or a BMP file of a rare kind: save it as PNG"
     )
     is_png, is_webp = begins(header, b"\x89PNG"), _is_webp(header)
     known = is_bmp | is_png | is_webp | begins(header, b"GIF8")
-    unknown = _refuse(~known, "no JPEG, PNG, BMP, GIF or WebP file")
+    unknown = refuse(~known, "no JPEG, PNG, BMP, GIF or WebP file")
     # TensorFlow 2.21 writes beyond the end of its memory when it reads one of three channels.
-    animated = _refuse(
+    animated = refuse(
         is_webp & begins(header, b"VP8X", 12) & (header[20] // 2 % 2 == 1),
         "an animated WebP file: save one picture of it",
     )
     with tf.control_dependencies([unknown, animated]):
         pixels = _pixels(content, header, is_bmp)
-    damaged = _refuse(pixels < 0, "a GIF file that is damaged or cut short")
+    damaged = refuse(pixels < 0, "a GIF file that is damaged or cut short")
     with tf.control_dependencies([rare, damaged, _refuse_large(pixels)]):
         image = tf.cond(
             _may_hide(content, header, is_png, is_webp),
@@ -129,7 +133,7 @@ _decode_in_graph = tf.function(
 
 
 def _refuse_large(pixels):
-    return _refuse(
+    return refuse(
         pixels > MAX_PIXELS, f"more than {MAX_PIXELS / 1e6:.0f} million pixels: make it smaller"
     )
 
@@ -243,14 +247,34 @@ def _gif_pixels(content):
 
 def reason_of(error: tf.errors.OpError) -> str:
     """What a `tf.errors.OpError` of reading an image says is wrong, without where in its graph."""
+    if refusal := _refusal(error):
+        return refusal
     message = error.message.rpartition("}}")[2].partition("[Op:")[0]
-    # "Expected … to be true. Summarized data: b'reason'"
-    message = message.rpartition("Summarized data: b")[2].strip().strip("'\"")
-    message = " ".join(message.split())
-    return (message[:200] or "no image").rstrip(".")
+    return (" ".join(message.split())[:200] or "no image").rstrip(".")
 
 
-def _refuse(condition, reason):
+def _refusal(error):
+    """The reason that `refuse` gave; "" for other errors."""
+    # Without a graph, and within one.
+    found = re.search(r"Summarized data: b(['\"])(.*?)\1(\n|$)", error.message, re.DOTALL)
+    found = found or re.search(r"()assertion failed: \[(.*?)\](\s|$)", error.message, re.DOTALL)
+    return " ".join(found[2].split())[:200].rstrip(".") if found else ""
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Context in which an image that cannot be read any more is an OSError that says why."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        reason = _refusal(error)
+        if not reason:
+            raise  # not of an image
+        raise OSError(f"An image cannot be read any more: {reason}") from error
+
+
+def refuse(condition: tf.Tensor, reason: str | tf.Tensor) -> tf.Operation | None:
+    """Raises a `tf.errors.OpError` if a condition holds; `reason_of` finds the reason in it."""
     return tf.debugging.Assert(~condition, [reason])
 
 

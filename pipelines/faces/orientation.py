@@ -12,8 +12,12 @@ _ORIENTATION, _SHORT = 0x0112, 3  # tag and type, of TIFF 6.0
 _TURNS = (0, 0, 0, 2, 2, 3, 3, 1, 1)
 
 
+@tf.function(
+    autograph=False,
+    input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((), tf.string)],
+)
 def upright(image: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
-    """Sets an image upright as the EXIF data of its file says.
+    """Sets an image upright as the EXIF data of its file says; runs in a tf.data graph as well.
 
     Args:
         image: uint8 tensor (height, width, 3), as `images.decode` reads it.
