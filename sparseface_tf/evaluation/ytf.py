@@ -107,7 +107,7 @@ def _read_pairs(path):
     """The lines of a list, `_Pair`s, at least one."""
     rows = []
     for number, line in read_lines(path, "list of video pairs"):
-        fields = [field.strip() for field in line.split(",")]
+        fields = [comparable(field) for field in line.split(",")]
         if not rows and number == 1 and not fields[0].isdigit():
             continue
         if (
@@ -120,7 +120,7 @@ def _read_pairs(path):
                 f"{path}, line {number}: expected split, number, NAME/VIDEO, NAME/VIDEO, 0 or 1, "
                 f"got {line.strip()!r}."
             )
-        split, _, first, second, same = *fields[:2], *map(comparable, fields[2:4]), fields[4]
+        split, _, first, second, same = fields
         row = _Pair(first, second, same == "1", int(split))
         if row.same != (first.split("/")[0] == second.split("/")[0]):
             raise ValueError(
