@@ -44,7 +44,7 @@ def test_every_orientation_is_the_one_that_pillow_reads(kind):
 
 def test_exif_of_either_order_and_behind_other_parts():
     tiff = stored("JPEG", 6)
-    start, end = tiff.index(b"Exif\0\0"), tiff.index(b"\xff\xdb")
+    end = tiff.index(b"\xff\xdb")
     jpeg = tiff[end:]
 
     def with_exif(data, before=b""):
@@ -65,7 +65,6 @@ def test_exif_of_either_order_and_behind_other_parts():
         assert quarter_turns(with_exif(data.replace(number(3, 2) + number(1, 4), b"\0" * 6))) == 0
         assert quarter_turns(with_exif(data[:8] + number(0, 2) + bytes(4))) == 0
         assert quarter_turns(with_exif(data[:4] + number(1 << 31, 4) + data[8:])) == 0
-    assert start > 0
 
 
 @examples(60)
