@@ -30,7 +30,7 @@ def test_settings_by_their_flags_and_in_groups():
     made = experiment(width=48, width_multiplier=0.5, data="faces", network="vgg16", seed=3)
     assert (made.network.input_width, made.network.width) == (48, 0.5)
     assert (made.data.faces, made.network.name, made.run.seed) == ("faces", "vgg16", 3)
-    assert Experiment.of(**made.flags()) == made and len(made.flags()) == 80
+    assert Experiment.of(**made.flags()) == made and len(made.flags()) == 81
     assert made.changed(seed=4).run.seed == 4 and made.run.seed == 3
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.run.seed = 5

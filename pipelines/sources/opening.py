@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,7 +20,7 @@ def open_faces(
     *,
     landmarks: str | None = "landmarks.csv",
     progress: bool = True,
-    **synthetic: int,
+    **synthetic: Any,
 ) -> Faces:
     """Opens any source of faces.
 

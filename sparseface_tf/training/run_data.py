@@ -178,7 +178,8 @@ class RunData:
         """What `make` returns, or returned for an earlier run on the same images."""
         values = [self.settings.exclude]
         if data == "synthetic":
-            values += [self.settings.identities, self.settings.images_per_identity, self.seed]
+            one = self.settings
+            values += [one.identities, one.images_per_identity, one.variation, self.seed]
         key = (what, data, *values)
         if key not in self.opened:
             self.opened[key] = make()

@@ -3,6 +3,7 @@
 import os
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -97,6 +98,7 @@ class StageTraining:
         )
         # Only now it is the optimizer that trains: float16 wraps it for the scaling of the loss.
         model.optimizer.build(model.trainable_variables)
+        _make_metrics(model)
         path = self.folder.training(self.stage.number, CHECKPOINT)
         if not os.path.exists(path):
             return {"step": 0, "seconds": 0.0}
@@ -150,6 +152,19 @@ class StageTraining:
             callbacks=callbacks,
             verbose=0,
         )
+
+
+def _make_metrics(model):
+    """Makes the variables of a model's metrics.
+
+    Keras makes them in the first step that `fit` traces, and would have that step traced twice.
+    """
+    images = np.zeros((2, *model.input_shape[1:]), np.float32)
+    _, identities = targets(model)(images, np.zeros(2, np.int64))
+    outputs = model(images, training=False)
+    model.compute_loss(images, identities, outputs, training=False)
+    model.compute_metrics(images, identities, outputs)
+    model.reset_metrics()
 
 
 def _contact_sheet(images, columns=16):

@@ -26,6 +26,9 @@ class Data:
     )
     identities: int = setting(400, "Number of synthetic identities, held-out ones included.")
     images_per_identity: int = setting(20, "Synthetic images an identity.")
+    variation: float = setting(
+        1.0, "How much synthetic images of an identity differ, from 0 to 1; less is easier."
+    )
     held_out: float = setting(
         0.15,
         "Identities held out of training for the correlations and for choosing anything: "
@@ -73,6 +76,7 @@ class Data:
         check_range(self, "held_out", above=0)
         check_range(self, "held_out_images", least=0, below=1)
         check_range(self, "training_pairs", least=0)
+        check_range(self, "variation", least=0, most=1)
         if self.max_images < 0 or self.max_images == 1:
             raise ValueError(f"--max_images must be 0 or at least 2, got {self.max_images}.")
         if self.data_service and self.ordered:
@@ -88,6 +92,7 @@ class Data:
             name or self.faces,
             identities=self.identities,
             images_per_identity=self.images_per_identity,
+            variation=self.variation,
             seed=seed,
         )
 
