@@ -17,8 +17,8 @@ from pipelines.batches.windows import Windows, windows_of
 from pipelines.faces.alignment import TEMPLATE, similarity, template
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.cropping import crop_region
-from pipelines.faces.regions import Region, read_regions
 from pipelines.faces.images import reading
+from pipelines.faces.regions import Region, read_regions
 from pipelines.inspection.checking import check_images, unusable
 from pipelines.records import writing
 from pipelines.records.face_cut import cut_face

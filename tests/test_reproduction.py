@@ -20,8 +20,8 @@ from published import ijba_set, lfw_set, pictures
 
 from pipelines.files import write_json
 from sparseface_tf.evaluation.bootstrap import interval_of_share
-from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.evaluation.comparison import compare
+from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.reproduction import published
 from sparseface_tf.reproduction.chains import Chain
 from sparseface_tf.reproduction.measures import (

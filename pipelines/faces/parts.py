@@ -88,10 +88,6 @@ def number(digits: tf.Tensor, big: bool | tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.minimum(value, 1 << 30), tf.int32)
 
 
-def begins(head, kind, at=0):
-    return tf.reduce_all(head[at : at + len(kind)] == list(kind))
-
-
 def _search(content: tf.Tensor, start: int, step: Callable) -> tf.Tensor:
     """Goes from part to part until `step` finds one, or an end.
 
