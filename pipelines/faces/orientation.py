@@ -12,26 +12,22 @@ _ORIENTATION, _SHORT = 0x0112, 3  # tag and type, of TIFF 6.0
 _TURNS = (0, 0, 0, 2, 2, 3, 3, 1, 1)
 
 
-@tf.function(
-    autograph=False,
-    input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((), tf.string)],
-)
-def upright(image: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+def upright(image: tf.Tensor, content: tf.Tensor, where: bool | tf.Tensor = True) -> tf.Tensor:
     """Sets an image upright as the EXIF data of its file says; runs in a tf.data graph as well.
 
     Args:
         image: uint8 tensor (height, width, 3), as `images.decode` reads it.
         content: scalar string tensor, its file.
+        where: boolean scalar; whether it may be turned at all.
 
     Returns:
         uint8 tensor (height, width, 3), or (width, height, 3).
     """
-    turns = quarter_turns(content)
-    turned = tf.cond(turns > 0, lambda: tf.image.rot90(image, turns), lambda: image)
+    may = tf.logical_and(where, _may_say(content))
+    turned = tf.cond(may, lambda: tf.image.rot90(image, _said(content)), lambda: image)
     return tf.ensure_shape(turned, (None, None, 3))
 
 
-@tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])
 def quarter_turns(content: tf.Tensor) -> tf.Tensor:
     """Quarter turns to the left that set an image upright; runs in a tf.data graph as well.
 
@@ -41,10 +37,18 @@ def quarter_turns(content: tf.Tensor) -> tf.Tensor:
     Returns:
         int32 scalar, 0 to 3; 0 where nothing is said, or what is said is damaged.
     """
-    # Most images of data sets have none, and are spared the search.
+    return tf.cond(_may_say(content), lambda: _said(content), lambda: tf.constant(0))
+
+
+def _may_say(content):
+    """Whether a file may have EXIF data: most of data sets have none, and are spared the search."""
     start = tf.strings.substr(content, 0, _LOOKED_AT)
-    may = tf.strings.regex_full_match(start, r"\C*(Exif|eXIf|WEBPVP8X)\C*")
-    return tf.cond(may, lambda: _turns_at(content, _exif(content)), lambda: tf.constant(0))
+    return tf.strings.regex_full_match(start, r"\C*(?:Exif|eXIf|WEBPVP8X)\C*")
+
+
+@tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])
+def _said(content):
+    return _turns_at(content, _exif(content))
 
 
 def _exif(content):

@@ -148,10 +148,8 @@ def decode(example: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """
     features = tf.io.parse_single_example(example, FEATURES)
     content, landmarks = features["image"], features["landmarks"]
-    image = decode_image(content)
     unknown = tf.reduce_any(tf.math.is_nan(landmarks))
-    image = tf.cond(unknown, lambda: upright(image, content), lambda: image)
-    return tf.ensure_shape(image, (None, None, 3)), landmarks
+    return upright(decode_image(content), content, unknown), landmarks
 
 
 _ANEW = "copy it again, or write the records into another folder"

@@ -86,10 +86,11 @@ class FolderFaces:
             instead = "taken as roughly aligned" if nominal is None else "given nominal landmarks"
             table = self._read_table(landmarks, instead)
             # What is not in the table, or without landmarks there.
-            self._turned = tf.constant(np.isnan(table).any((1, 2)))
+            unknown = np.isnan(table).any((1, 2))
+            self._turned, self._turns = tf.constant(unknown), bool(unknown.any())
             self._has_nominal = nominal is not None
             if nominal is not None:
-                table[np.isnan(table).any((1, 2))] = nominal
+                table[unknown] = nominal
             self._landmarks = tf.constant(table)
 
     def _read_table(self, landmarks, instead):
@@ -184,10 +185,9 @@ class FolderFaces:
         """
         content = tf.io.read_file(tf.gather(self._files, index))
         image = decode(content)
-        image = tf.cond(
-            tf.gather(self._turned, index), lambda: upright(image, content), lambda: image
-        )
-        return tf.ensure_shape(image, (None, None, 3)), tf.gather(self._landmarks, index)
+        if self._turns:  # else the graph is spared the question
+            image = upright(image, content, tf.gather(self._turned, index))
+        return image, tf.gather(self._landmarks, index)
 
 
 def _ending(name):
