@@ -132,7 +132,7 @@ REFUSED = {
     "png, head": (PNG[:12], "PNG"),
     "gif, half": (GIF[: len(GIF) // 2], "GIF"),
     "gif, head": (GIF[:8], "GIF"),
-    "bmp, half": (BMP[: len(BMP) // 2], "Input size should match"),
+    "bmp, half": (BMP[: len(BMP) // 2], "a BMP file that is damaged or cut short"),
     "bmp, head": (BMP[:12], "cut short, or a BMP file of a rare kind"),
     "jpeg inks without Adobe's mark": (without_adobe(CMYK), "a CMYK JPEG without Adobe's mark"),
     "bmp black and white": (file(PICTURE.convert("1"), "BMP"), "a BMP file of a rare kind"),

@@ -17,7 +17,7 @@ from pipelines.batches.windows import Windows, windows_of
 from pipelines.faces.alignment import TEMPLATE, similarity, template
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.cropping import crop_region
-from pipelines.faces.images import reading
+from pipelines.faces.reasons import reading
 from pipelines.faces.regions import Region, read_regions
 from pipelines.inspection.checking import check_images, unusable
 from pipelines.records import writing

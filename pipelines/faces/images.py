@@ -1,9 +1,5 @@
 """Decoding the image files that collections of photographs are made of."""
 
-import contextlib
-import re
-from collections.abc import Iterator
-
 import numpy as np
 import tensorflow as tf
 
@@ -51,6 +47,36 @@ def decode(content: tf.Tensor) -> tf.Tensor:
     # Most images are JPEG: they are spared the questions that other files raise.
     image = tf.cond(tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: other(content))
     return tf.ensure_shape(image, (None, None, 3))
+
+
+@tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])
+def declared_pixels(content: tf.Tensor) -> tf.Tensor:
+    """How many pixels the header of an image file declares, without decoding it.
+
+    Args:
+        content: scalar string tensor, the whole file.
+
+    Returns:
+        Scalar int64 tensor; 0 for a file of a kind that is not read, -1 for a damaged GIF.
+
+    Raises:
+        tf.errors.OpError: if it is a JPEG file whose header is damaged.
+    """
+
+    def jpeg():
+        shape = tf.image.extract_jpeg_shape(content, output_type=tf.int64)
+        return shape[0] * shape[1]
+
+    def other():
+        header = tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=58), tf.int32)
+        is_bmp = begins(header, b"BM")
+        known = is_bmp | _is_webp(header)
+        for magic in (b"\x89PNG", b"GIF8"):
+            known |= begins(header, magic)
+        nothing = tf.constant(0, tf.int64)
+        return tf.cond(known, lambda: _pixels(content, header, is_bmp), lambda: nothing)
+
+    return tf.cond(tf.io.is_jpeg(content), jpeg, other)
 
 
 def _decode_jpeg(content):
@@ -243,34 +269,6 @@ def _gif_pixels(content):
     whole = ~in_data & ((at == end) | (data[tf.minimum(at, end)] == 0x3B))
     pixels = tf.where(frames > _MAX_FRAMES, frames, width * height)
     return tf.where(whole, pixels, -1)
-
-
-def reason_of(error: tf.errors.OpError) -> str:
-    """What a `tf.errors.OpError` of reading an image says is wrong, without where in its graph."""
-    if refusal := _refusal(error):
-        return refusal
-    message = error.message.rpartition("}}")[2].partition("[Op:")[0]
-    return (" ".join(message.split())[:200] or "no image").rstrip(".")
-
-
-def _refusal(error):
-    """The reason that `refuse` gave; "" for other errors."""
-    # Without a graph, and within one.
-    found = re.search(r"Summarized data: b(['\"])(.*?)\1(\n|$)", error.message, re.DOTALL)
-    found = found or re.search(r"()assertion failed: \[(.*?)\](\s|$)", error.message, re.DOTALL)
-    return " ".join(found[2].split())[:200].rstrip(".") if found else ""
-
-
-@contextlib.contextmanager
-def reading() -> Iterator[None]:
-    """Context in which an image that cannot be read any more is an OSError that says why."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        reason = _refusal(error)
-        if not reason:
-            raise  # not of an image
-        raise OSError(f"An image cannot be read any more: {reason}") from error
 
 
 def refuse(condition: tf.Tensor, reason: str | tf.Tensor) -> tf.Operation | None:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from pipelines.faces.images import reading
+from pipelines.faces.reasons import reading
 from pipelines.files import read_json, write_json, write_text
 from sparseface_tf.runs.folder import CHANNELS, CHECKPOINT, TABLE, RunFolder
 from sparseface_tf.training import seeds, structure
