@@ -23,7 +23,7 @@ from sparseface_tf.replicas import check_one_replica
 SHARD = 2048
 BATCH = 256
 # Part of every key: to be raised when faces are cut out in another way than before.
-CUT = 1
+CUT = 2
 
 
 class Faces:
