@@ -7,6 +7,17 @@ from pipelines.tables import markdown_table
 TABLE_FARS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
 
 
+# Behind "no face", of a photograph that was turned in vain.
+NOWHERE = "upright, on either side or upside down; a larger --size finds smaller faces"
+
+_TURNED = {1: "a quarter turn to the left", 2: "half a turn", 3: "a quarter turn to the right"}
+
+
+def turned(turns):
+    """How a photograph was turned before faces were found, by quarter turns to the left."""
+    return f"no face as it is; faces were found after {_TURNED[turns]}"
+
+
 def percent(probability):
     """A probability for people: never quite 0 or 1."""
     return f"{100 * np.clip(probability, 0.001, 0.999):.1f} %"
