@@ -183,8 +183,13 @@ class PeopleGallery:
 
     def _make(self):
         """Makes the file, empty, if it is not there: SQLite would let all read it."""
+        path = os.path.realpath(self.path)
+        if not os.path.isdir(os.path.dirname(path)):
+            raise FileNotFoundError(
+                f"{self.path} cannot be made: there is no folder {os.path.dirname(path)}."
+            )
         try:
-            os.close(os.open(os.path.realpath(self.path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:  # and is not opened, as closing it would free SQLite's locks on it
             pass
         except OSError as error:
