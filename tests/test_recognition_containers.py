@@ -1,6 +1,7 @@
 """Photographs of scanners and telephones: TIFF, HEIC and AVIF, upright, with limits, whole or refused."""
 
 import io
+import struct
 import sys
 
 import numpy as np
@@ -64,8 +65,17 @@ def test_grey_of_sixteen_bits_keeps_the_upper_eight():
 def test_too_many_pixels_are_refused_before_they_are_decoded(kind, monkeypatch):
     content = encoded(kind, drawing())
     monkeypatch.setattr(containers, "MAX_PIXELS", 96 * 64 - 1)
-    monkeypatch.setattr(containers.ImageOps, "exif_transpose", lambda image: pytest.fail("decoded"))
+    monkeypatch.setattr(containers.ImageOps, "exif_transpose", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(ValueError, match="more than .* million pixels: make it smaller"):
+        containers.decode_container(content)
+
+
+def test_a_small_image_in_a_huge_tile_is_refused():
+    tags = [(256, 64), (257, 64), (258, 8), (259, 8), (262, 1), (277, 1), (322, 20_000), (323, 20_000)]
+    tags += [(324, 8 + 2 + 12 * (len(tags) + 2) + 4), (325, 1000)]
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    content = b"II*\0" + struct.pack("<IH", 8, len(tags)) + rows + bytes(4) + bytes(1000)
+    with pytest.raises(ValueError, match="more than .* million pixels"):
         containers.decode_container(content)
 
 

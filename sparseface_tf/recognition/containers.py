@@ -9,6 +9,8 @@ from PIL import Image, ImageOps, features
 
 from pipelines.faces.images import MAX_PIXELS
 
+TILEWIDTH, TILELENGTH = 322, 323  # tags of TIFF 6.0, section 15
+
 # The brand of an ISO base media file, ISO/IEC 14496-12, 4.3, stands behind its first "ftyp".
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
@@ -60,8 +62,9 @@ def decode_container(content: bytes) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large images, for which there is a limit below
             image = Image.open(io.BytesIO(content), formats=(kind,))
-            if image.width * image.height <= MAX_PIXELS:
-                return np.ascontiguousarray(_in_colour(ImageOps.exif_transpose(image)))
+            if max(image.width * image.height, _tile(image)) <= MAX_PIXELS:
+                ImageOps.exif_transpose(image, in_place=True)
+                return np.asarray(_in_colour(image))
     except Image.DecompressionBombError:
         pass
     except MemoryError:
@@ -85,12 +88,18 @@ def _check_decoder(kind):
         raise ValueError("an AVIF file, for which Pillow 11.3 or later is needed")
 
 
+def _tile(image):
+    """Pixels of a tile of a TIFF file, which is decoded whole however small the image is."""
+    tags = getattr(image, "tag_v2", {})
+    return int(tags.get(TILEWIDTH, 0)) * int(tags.get(TILELENGTH, 0))
+
+
 def _in_colour(image):
     """RGB of an image; the upper eight bits of grey of sixteen."""
     if image.mode.startswith("I"):
         grey = np.asarray(image).clip(0, 65535).astype(np.uint16) >> 8
         image = Image.fromarray(grey.astype(np.uint8))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _line(error):
