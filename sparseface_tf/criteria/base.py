@@ -213,9 +213,6 @@ class MaskCallback(keras.callbacks.Callback):
             self.model, self.layer, self.density, self.batches, **self.options
         )
         self.model.get_layer(self.layer).assign_mask(self.mask)
-        if keras.backend.backend() == "jax":
-            # The mask is a constant of the compiled step there (see MaskConstraint).
-            self.model.make_train_function(force=True)
         if self.done is not None:
             self.done(self)
 

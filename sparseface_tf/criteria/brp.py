@@ -142,9 +142,6 @@ class BayesianPruningCallback(keras.callbacks.Callback):
             self._end()
             if self.done is not None:
                 self.done(self)
-        elif keras.backend.backend() == "jax":
-            # The mask is a constant of the compiled step there.
-            self.model.make_train_function(force=True)
 
     def _end(self):
         """Ends the regularisation, in what is compiled too."""
