@@ -15,6 +15,7 @@ from sparseface_tf.layers import MaskedDense
 from sparseface_tf.registration import CLASSES, StandIn, register_with_keras
 from sparseface_tf.training.schedules import SmoothDecay
 
+
 def test_every_registered_class_has_a_stand_in():
     for module in pkgutil.walk_packages(sparseface_tf.__path__, "sparseface_tf."):
         if module.name.split(".")[1] in ("layers", "channels", "supervision", "training", "networks"):

@@ -9,6 +9,7 @@ from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
 from sparseface_tf.criteria.images import image_batches_of
 from sparseface_tf.criteria.ranking import keep_largest
 from sparseface_tf.sparsify import layer_geometry
+from sparseface_tf.uses import tensors_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Wanda(Criterion):
 
     def scores(self, model, layer_name, batches, *, seed=0, progress=False):
         layer = model.get_layer(layer_name)
-        geometry = layer_geometry(layer)
-        below = keras.Model(model.inputs, layer.input)
+        geometry = layer_geometry(layer, model)
+        below = keras.Model(model.inputs, tensors_of(model, layer)[0])
         if keras.backend.backend() == "tensorflow":
             # XLA's convolutions on a CPU are several times slower than TensorFlow's own.
             below.jit_compile = False

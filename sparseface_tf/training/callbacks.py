@@ -27,7 +27,8 @@ class CorrelationMaskCallback(MaskCallback):
     """Sparsifies a layer at the start of training, by neural correlations (Sec. 4.1).
 
     Args:
-        layer: name of the layer, one of sparseface_tf.layers.
+        layer: name of the layer, one of sparseface_tf.layers; training with another layer ends with a
+            ValueError before an image is read.
         density: the fraction of its weights kept, in (0, 1].
         images: held-out images, an array or a re-iterable of batches.
         lam: share kept from the upper half of the correlations.
