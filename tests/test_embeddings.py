@@ -170,12 +170,31 @@ def test_images_that_cannot_be_read_are_named(tmp_path, lfw, embedder):
     path.write_bytes(content)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["first", "last", "norm"])
+def test_weights_that_are_not_finite_are_told_when_a_network_is_opened(tmp_path, name, value):
+    model = keras.Sequential([
+        keras.Input((28, 24, 3)),
+        keras.Sequential([keras.layers.Conv2D(2, 9, strides=9, activation="relu", name="first")]),
+        keras.layers.BatchNormalization(name="norm"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, activation="relu", name="last"),
+    ])
+    layer = next(layer for layer in model._flatten_layers() if layer.name == name)
+    layer.set_weights([*layer.get_weights()[:-1], np.array([0, value], "float32")])
+    model.save(tmp_path / "model.keras")
+    expected = f"model.keras is broken: 1 of 2 values of .* of layer '{name}' are NaN or infinite"
+    with pytest.raises(ValueError, match=expected):
+        open_embedder(tmp_path / "model.keras")
+
+
 def test_features_that_are_not_finite(tmp_path, lfw):
-    path = network(tmp_path / "nan.keras")
+    # Finite weights whose products are not.
+    path = network(tmp_path / "large.keras")
     model = keras.saving.load_model(path)
-    model.layers[-1].bias.assign([0, np.nan, 0, 0, 0])
+    model.layers[-1].kernel.assign(np.full(model.layers[-1].kernel.shape, 3e38))
     model.save(path)
-    with pytest.raises(ValueError, match="nan.keras gives features that are not finite, for 6 of 6"):
+    with pytest.raises(ValueError, match="large.keras gives features that are not finite, for 6 of 6"):
         FeatureCache(tmp_path / "cache").features(open_embedder(path), lfw, np.arange(6))
     assert not list((tmp_path / "cache").rglob("*.npz"))
 
