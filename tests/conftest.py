@@ -8,10 +8,18 @@ import hypothesis
 import keras
 import properties  # noqa: F401, whose profiles are registered
 import pytest
+from forks import Forks
 from small_runs import small_runs  # noqa: F401, a fixture
 
 # `--hypothesis-profile` on the command line has the last word.
 hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """Starts programs in a twentieth of the time, see `Forks`."""
+    with Forks() as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)

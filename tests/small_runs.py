@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
-from sparseface_tf.training import building, stage_accuracy, stages
+from sparseface_tf.training import building, stages
 
 SHAPE = (8, 8, 3)
 PEOPLE, IMAGES = 5, 4
@@ -83,10 +83,9 @@ class SmallData:
     def correlation_images(self, count):
         return [self.held_out.images[:count]]
 
-
-def small_batches(faces, indices=slice(None), *, mirrored=False, **_):
-    images = faces.images[indices]
-    return [images[:, :, ::-1] if mirrored else images]
+    def image_batches(self, faces, indices=slice(None), *, mirrored=False, **_):
+        images = faces.images[indices]
+        return [images[:, :, ::-1] if mirrored else images]
 
 
 @pytest.fixture
@@ -94,7 +93,6 @@ def small_runs(monkeypatch):
     """Runs of `--network=deepid2plus` have the small network and the small data."""
     monkeypatch.setattr(building, "build_network", small_network)
     monkeypatch.setattr(stages, "RunData", SmallData)
-    monkeypatch.setattr(stage_accuracy, "image_batches", small_batches)
     # Nothing is traced for a few mini-batches; what is tested does not depend on it.
     tf.config.run_functions_eagerly(True)
     yield

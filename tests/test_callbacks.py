@@ -3,11 +3,13 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sparseface_tf.criteria import criterion
 from sparseface_tf.layers import MaskedDense
 from sparseface_tf.sparsify import layer_correlations, sample_mask
 from sparseface_tf.supervision.verification import PairDistance
+from sparseface_tf.training import callbacks
 from sparseface_tf.training.callbacks import (
     CheckpointCallback,
     CorrelationMaskCallback,
@@ -119,6 +121,67 @@ def test_history_goes_on_after_the_checkpoint(tmp_path):
     assert log.last == lines[-1]
 
 
+def steps_of_events(folder):
+    """The mini-batches that TensorBoard shows, in the order of its files."""
+    steps = []
+    for path in sorted(folder.glob("*tfevents*")):
+        for record in tf.compat.v1.io.tf_record_iterator(str(path)):
+            event = tf.compat.v1.Event.FromString(record)
+            steps += [event.step] * any(value.tag == "loss" for value in event.summary.value)
+    return steps
+
+
+def test_tensorboard_shows_each_mini_batch_once(tmp_path):
+    logs = tmp_path / "logs"
+
+    def fit(start, batches):
+        log = LogCallback(str(tmp_path), "test", steps=8, images=8, every=2, start=start)
+        small_model().fit(
+            np.tile(IMAGES, (4, 1, 1, 1)), np.tile(TARGETS, (4, 1)), batch_size=8, verbose=0,
+            steps_per_epoch=batches, callbacks=[log],
+        )  # fmt: skip
+
+    fit(0, 6)
+    path, = logs.glob("*tfevents*")
+    path.write_bytes(path.read_bytes()[:-3])  # a kill in the middle of the sixth's record
+    assert json.loads((tmp_path / "history.jsonl").read_text().splitlines()[-1])["step"] == 6
+    fit(4, 4)  # the last checkpoint was at the fourth
+    assert steps_of_events(logs) == [2, 4, 6, 8]
+    assert [json.loads(line)["step"] for line in (tmp_path / "history.jsonl").open()] == [2, 4, 6, 8]
+
+
+def test_checkpoints_come_by_time(tmp_path, monkeypatch):
+    # A mini-batch takes 25 seconds.
+    clock = iter(range(0, 10**6, 25))
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+    now, saved = [next(clock)], []
+
+    class Passing(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            now[0] = next(clock)
+
+    monkeypatch.setattr(
+        callbacks, "save_checkpoint", lambda path, *rest, step, **numbers: saved.append(step)
+    )
+    fit = dict(batch_size=4, verbose=0)
+    for minutes, every, expected in [(1, 0, [3, 6, 8]), (0, 0, [8]), (0, 4, [4, 8]), (1, 4, [3, 4, 7, 8])]:
+        saved.clear()
+        save = CheckpointCallback(tmp_path / "c.npz", minutes, every)
+        small_model().fit(IMAGES, TARGETS, callbacks=[Passing(), save], **fit)
+        assert saved == expected
+
+
+def test_the_bar_says_what_its_figures_are_of(tmp_path, monkeypatch):
+    log = LogCallback(str(tmp_path), "test", steps=10, images=8, every=2, start=4, later=30)
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: 20.0)
+    log.step, log.start, log.began = 6, 4, 0.0  # ten seconds a mini-batch, 34 are left
+    assert log._told({"loss": 1.23456, "f_identity_accuracy": 0.5}) == (
+        "loss 1.235, 50.0% of training images identified, whole run: 05:40 left"
+    )
+    log.later = 0
+    assert log._told({"loss": 1.0}) == "loss 1.000"
+
+
 def stopped(folder, accuracies, steps=100, start=0, position=None):
     """Trains with early stopping every two mini-batches; the callback, kernels, checkpoints."""
     model, kernels = small_model(), []
@@ -129,7 +192,7 @@ def stopped(folder, accuracies, steps=100, start=0, position=None):
         return next(accuracies)
 
     stop = EarlyStoppingCallback(accuracy, folder / "best.npz", 2, 3, start, position)
-    save = CheckpointCallback(folder / "checkpoint.npz", 2, start, stopping=stop)
+    save = CheckpointCallback(folder / "checkpoint.npz", 0, 2, start, stopping=stop)
     model.fit(
         np.tile(IMAGES, (100, 1, 1, 1)),
         np.tile(TARGETS, (100, 1)),
@@ -214,3 +277,16 @@ def test_what_a_mask_cannot_be_is_told_before_images_are_read(density, block, me
     select = CorrelationMaskCallback("f", density, Unread(), block=block, progress=False)
     with pytest.raises(ValueError, match=message):
         model.fit(IMAGES, TARGETS, verbose=0, callbacks=[select])
+
+
+@pytest.mark.parametrize("what", ["loss", "weights"])
+def test_training_that_diverges_ends_and_leaves_no_checkpoint(tmp_path, what):
+    model = small_model()
+    log = LogCallback(tmp_path, "stage", 2, 16, every=1 if what == "loss" else 10)
+    checkpoint = CheckpointCallback(tmp_path / "checkpoint.npz", every=1)
+    targets = TARGETS if what == "weights" else np.full_like(TARGETS, np.inf)
+    if what == "weights":
+        model.get_layer("out").bias.assign([np.inf, 0])
+    with pytest.raises(FloatingPointError, match=f"Training diverges: .*{what}.*--learning_rate"):
+        model.fit(IMAGES, targets, batch_size=16, verbose=0, callbacks=[log, checkpoint])
+    assert not (tmp_path / "checkpoint.npz").exists()

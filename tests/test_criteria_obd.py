@@ -22,7 +22,7 @@ CLASSES, FEATURES = 3, 4
 IDENTITIES = np.array([0, 0, 1, 2, 2, 2, 0, 1])
 
 
-def small_model(margin=10.0, verification_weight=0.3):
+def small_model(margin=10.0, verification_weight=0.6):
     """A convolution, a locally connected and a dense layer under both signals, with a branch."""
     keras.utils.set_random_seed(3)
     image = keras.Input((6, 5, 2))

@@ -1,9 +1,7 @@
 """Landmarks found in photographs: the geometry, the tables, and going on after a kill."""
 
 import csv
-import os
 import signal
-import subprocess
 import sys
 
 import numpy as np
@@ -303,22 +301,14 @@ class MTCNN:
 """
 
 
-def test_a_killed_command_goes_on(tmp_path):
+def test_a_killed_command_goes_on(forks, tmp_path):
     folder = folder_of(tmp_path / "photos")
     (tmp_path / "site" / "mtcnn").mkdir(parents=True)
     (tmp_path / "site" / "mtcnn" / "__init__.py").write_text(KILLED)
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    command = [sys.executable, "-m", "pipelines.detect", f"--data={folder}", "--batch=2"]
-    search = os.pathsep.join([str(tmp_path / "site"), root])
-    killed = subprocess.run(
-        [*command, "--size=128"],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": search},
-        capture_output=True,
-        text=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert "images" in killed.stderr  # the progress bar
+    command = ["-m", "pipelines.detect", f"--data={folder}", "--batch=2", "--size=128"]
+    code, _, errors = forks(*command, path=[tmp_path / "site"])
+    assert code == -signal.SIGKILL, errors
+    assert "images" in errors  # the progress bar
     assert not (folder / "landmarks.csv").exists()
     with open(folder / NOTES, "a", encoding="utf-8") as file:
         file.write('{"path": "person1/4.png", "fac')  # as if killed while writing

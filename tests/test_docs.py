@@ -93,18 +93,13 @@ def test_requests_are_json():
     assert json.loads(request)["signature_name"] == "embed_jpeg"
 
 
-def test_commands_parse():
+def test_commands_parse(forks):
     lines = command_lines()
     assert {line.split()[0] for _, line in lines} >= {"sparseface", "python", "pip"}
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "command_lines.py"],
-        input=json.dumps([line for _, line in lines]),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    faults = json.loads(done.stdout.splitlines()[-1])
+    given = json.dumps([line for _, line in lines])
+    code, output, errors = forks("tests/command_lines.py", text=given)
+    assert code == 0, errors
+    faults = json.loads(output.splitlines()[-1])
     assert not [(*line, fault) for line, fault in zip(lines, faults, strict=True) if fault]
 
 

@@ -31,7 +31,7 @@ def test_settings_by_their_flags_and_in_groups():
     made = experiment(width=48, width_multiplier=0.5, data="faces", network="vgg16", seed=3)
     assert (made.network.input_width, made.network.width) == (48, 0.5)
     assert (made.data.faces, made.network.name, made.run.seed) == ("faces", "vgg16", 3)
-    assert Experiment.of(**made.flags()) == made and len(made.flags()) == 78
+    assert Experiment.of(**made.flags()) == made and len(made.flags()) == 81
     assert made.changed(seed=4).run.seed == 4 and made.run.seed == 3
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.run.seed = 5
@@ -70,7 +70,9 @@ def test_settings_by_their_flags_and_in_groups():
         (dict(max_images=1), "--max_images must be 0 or at least 2"),
         (dict(data_service="grpc://host:1"), "add --noordered"),
         (dict(sampling="people"), "--sampling must be one of images, identities"),
-        (dict(test_data="faces"), "belong together"),
+        (dict(test_data="synthetic"), "belong together"),
+        (dict(data="nowhere", steps=0), "No folder nowhere: give .synthetic"),
+        (dict(test_data="nowhere", test_pairs="pairs.txt"), "No folder nowhere"),
         (dict(exclude="exclude.txt"), "--exclude names images of --data"),
         (dict(network="vgg"), "--network must be one of baseline, deepid2plus"),
         (dict(network="deepid2plus", study=True), "--study leaves out block 1 of the baseline"),
@@ -86,7 +88,7 @@ def test_settings_by_their_flags_and_in_groups():
     ],
 )
 def test_nonsense_is_refused_in_one_line(settings, message):
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises((ValueError, OSError), match=message) as error:
         experiment(**settings).check()
     assert "\n" not in str(error.value)
 
@@ -155,6 +157,16 @@ def test_an_output_folder_belongs_to_one_run(tmp_path):
     with pytest.raises(ValueError, match="--seed was 0, is 1; --sparsify|--sparsify.*--seed was 0"):
         claim(experiment(output=output, seed=1, sparsify=["1/2-f"]))
     assert read_json(f"{output}/experiment.json") == settings
+
+
+def test_the_verification_weight_of_older_runs_counted_twice(tmp_path):
+    mine = experiment(output=str(tmp_path / "run"), verification_weight=0.02)
+    older = {**mine.description(), "verification_weight": 0.01}
+    assert mine.differences(older) == ["--verification_weight was 0.01, is 0.02"]
+    del older["format"]
+    assert not mine.differences(older)
+    del older["verification_weight"]  # its default was 0.05
+    assert mine.differences(older) == ["--verification_weight was 0.1, is 0.02"]
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):

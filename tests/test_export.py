@@ -1,9 +1,6 @@
 """Networks that are exported to TFLite compute what they computed, sparse and small."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -26,8 +23,6 @@ from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks.mobilefacenet import mobilefacenet
 from sparseface_tf.tflite.flatbuffer import File
 from sparseface_tf.tflite.inspection import sparse_weights
-
-ROOT = pathlib.Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -305,19 +300,9 @@ def dense_and_dynamic():
 # === The programs ===
 
 
-def test_export_and_evaluate_from_the_command_line(saved, tmp_path):
-    def run(*arguments):
-        process = subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        return process.returncode, process.stdout, process.stderr
-
+def test_export_and_evaluate_from_the_command_line(forks, saved, tmp_path):
     lfw_set(tmp_path / "lfw", pictures(8, 4))
-    code, output, errors = run(
+    code, output, errors = forks(
         "export.py",
         f"--model={saved}",
         "--quantization=dynamic",
@@ -329,7 +314,7 @@ def test_export_and_evaluate_from_the_command_line(saved, tmp_path):
     )
     assert code == 0, errors
     assert "## Layers" in output and "Parity with the network: cosine " in errors
-    code, output, errors = run(
+    code, output, errors = forks(
         "evaluate.py",
         f"--model=network={saved}",
         f"--model=exported={tmp_path}/small/model.tflite",

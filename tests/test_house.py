@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import pathlib
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def run(*command):
 
 
 def test_no_room_looks_upward_and_there_are_no_circles():
-    run("lint-imports", "--no-cache")
+    run(os.path.join(os.path.dirname(sys.executable), "lint-imports"), "--no-cache")
 
 
 def test_imports_and_complexity():

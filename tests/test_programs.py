@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from programs import ROOT, program
+from forks import Forks
+from programs import ROOT
 
 from sparseface_tf.programs import command
 from sparseface_tf.programs.flag_files import find_flag_file, read_flag_files, shipped_names
@@ -29,6 +30,9 @@ HEAVY = [
 ]
 
 
+TRAINING = "import sparseface_tf.programs.train"
+
+
 def python(*arguments, cwd=ROOT):
     """Runs Python with the checkout on its path.
 
@@ -46,8 +50,15 @@ def python(*arguments, cwd=ROOT):
     return result.returncode, result.stdout, result.stderr
 
 
-def sparseface(*arguments, cwd=ROOT):
-    return python("-m", "sparseface_tf.programs", *arguments, cwd=cwd)
+@pytest.fixture(scope="module")
+def forks():
+    """Starts programs where training is imported already, without the packages above."""
+    with Forks(f"import sys; sys.modules.update(dict.fromkeys({HEAVY})); {TRAINING}") as started:
+        yield started
+
+
+def sparseface(forks, *arguments, cwd):
+    return forks("-m", "sparseface_tf.programs", *arguments, cwd=cwd)
 
 
 # --- The command ----------------------------------------------------------------------------------
@@ -84,7 +95,7 @@ def test_every_command_has_a_program(name):
 
 
 def test_help_of_a_program_says_where_the_rest_is(tmp_path):
-    code, output, _ = sparseface("train", "--help", cwd=tmp_path)
+    code, output, _ = python("-m", "sparseface_tf.programs", "train", "--help", cwd=tmp_path)
     assert code == 1  # absl's
     assert output.startswith("Trains a sparse ConvNet: sparseface train --flagfile=stage3\n")
     shown = [line.split(":")[0].strip(" -") for line in output.splitlines() if line.startswith("  --")]
@@ -92,8 +103,8 @@ def test_help_of_a_program_says_where_the_rest_is(tmp_path):
     assert output.rstrip().endswith("Try --helpfull to get a list of all flags.")
 
 
-def test_full_help_of_training_has_a_section_for_each_group(tmp_path):
-    code, output, _ = sparseface("train", "--helpfull", cwd=tmp_path)
+def test_full_help_of_training_has_a_section_for_each_group(forks, tmp_path):
+    code, output, _ = sparseface(forks, "train", "--helpfull", cwd=tmp_path)
     assert code == 1 and "--draw_regions:" in output
     for group in dataclasses.fields(Experiment):
         section = output.partition(f"\n{group.name.capitalize()}:\n")[2].partition("\n\n")[0]
@@ -102,8 +113,8 @@ def test_full_help_of_training_has_a_section_for_each_group(tmp_path):
             assert f"--{name}:" in section or f"--[no]{name}:" in section
 
 
-def test_a_word_that_is_no_flag_is_one_line(tmp_path):
-    code, _, errors = sparseface("train", "faces", cwd=tmp_path)
+def test_a_word_that_is_no_flag_is_one_line(forks, tmp_path):
+    code, _, errors = sparseface(forks, "train", "faces", cwd=tmp_path)
     assert code == 1 and "Traceback" not in errors
     assert errors.splitlines()[-1] == "error: Unknown argument 'faces': flags begin with --."
 
@@ -169,20 +180,21 @@ def test_one_of_ones_own_builds_on_one_that_ships(tmp_path, monkeypatch):
     assert "--sparsify=1/256-f" in read and read[-1] == "--width=48"
 
 
-def test_the_command_finds_flag_files(tmp_path):
+def test_the_command_finds_flag_files(forks, tmp_path):
     # --epochs and --steps exclude each other: the one is stage0.cfg's.
-    code, _, errors = sparseface("train", "--flagfile=stage3", "--steps=3", cwd=tmp_path)
+    words = ["train", "--flagfile=stage3", "--steps=3"]
+    code, _, errors = sparseface(forks, *words, cwd=tmp_path)
     assert code == 1
     assert errors.splitlines()[-1].startswith("error: ") and "--steps or as --epochs" in errors
-    code, _, errors = sparseface("train", "--flagfile=stag3", cwd=tmp_path)
+    code, _, errors = sparseface(forks, "train", "--flagfile=stag3", cwd=tmp_path)
     assert code == 1 and "Traceback" not in errors
     last = errors.splitlines()[-1]
     assert last.startswith("error: --flagfile=stag3: there is no stag3") and "stage3" in last
 
 
-def test_the_program_at_the_root_takes_the_same():
-    code, output = program("train.py", "--flagfile=flags/stage3.cfg", "--steps=3")
-    assert code == 1 and "--steps or as --epochs" in output
+def test_the_program_at_the_root_takes_the_same(forks):
+    code, _, errors = forks("train.py", "--flagfile=flags/stage3.cfg", "--steps=3")
+    assert code == 1 and "--steps or as --epochs" in errors
 
 
 # --- What travels, what is imported ---------------------------------------------------------------
@@ -192,10 +204,10 @@ def test_the_network_to_recognise_with_is_found():
     assert os.path.isfile(os.path.join(shipped_root(DEFAULT_MODEL), DEFAULT_MODEL, "model.tflite"))
 
 
-def test_training_imports_no_heavy_package():
+def test_training_imports_no_heavy_package(forks, tmp_path):
     # Keras and TensorFlow import some of them where they are, and do without where they are not.
-    script = f"import sys; sys.modules.update(dict.fromkeys({HEAVY})); import sparseface_tf.programs.train"
-    code, _, errors = python("-c", script)
+    (tmp_path / "imports.py").write_text(TRAINING)
+    code, _, errors = forks(tmp_path / "imports.py")
     assert code == 0, errors
 
 

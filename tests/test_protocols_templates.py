@@ -138,7 +138,9 @@ def test_verification_of_templates(published):
         assert len(pairs) == 36 and same.sum() == 6
     np.testing.assert_array_equal(test.splits[1].pairs, test.splits[0].pairs[::-1])
 
-    result = ijba.evaluate_verification(features, test, Cosine(), fars=(0.1, 0.01))
+    result = ijba.evaluate_verification(
+        features, test, Cosine(), fars=(0.1, 0.01), fusion="features"
+    )
     scores = _unit(photographs) @ _unit(videos).T
     genuine, impostor = np.diag(scores), scores[~np.eye(6, dtype=bool)]
     for number, allowed in enumerate((3, 0)):  # of 30 impostors
@@ -157,7 +159,7 @@ def test_search_of_templates(published, seed):
         features = np.random.default_rng(seed).normal(size=features.shape[:1] + (6,))
     # The photographs of 104 and 105 belong to the probes' templates.
     photographs, videos = template_features(source, test.images, features)
-    result = ijba.evaluate_search(features, test, Cosine(), fpirs=(0.5, 0.1))
+    result = ijba.evaluate_search(features, test, Cosine(), fpirs=(0.5, 0.1), fusion="features")
     scores = _unit(videos) @ _unit(photographs[:4]).T
     own, alarms = np.diag(scores[:4]), np.sort(scores[4:].max(1))
     rank = (scores[:4] >= own[:, None]).sum(1)
@@ -166,6 +168,53 @@ def test_search_of_templates(published, seed):
     np.testing.assert_allclose(result.tpir_at_fpir[0].rate.values, [np.mean(own > alarms[0])] * 2)
     np.testing.assert_allclose(result.tpir_at_fpir[1].rate.values, [np.mean(own > alarms[1])] * 2)
     json.dumps(dataclasses.asdict(result), allow_nan=False)
+
+
+def sets_of(templates, features):
+    """The features of each template's faces, as a loop finds them."""
+    return [
+        [
+            features[row]
+            for row, medium in zip(templates.rows, templates.media)
+            if templates.media_template[medium] == i
+        ]
+        for i in range(len(templates.ids))
+    ]
+
+
+def mean_of_pairs(one, other):
+    """The mean cosine of all pairs of a face of one template and one of another, by a loop."""
+    return np.mean([(_unit(a[None]) @ _unit(b[None]).T).item() for a in one for b in other])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_templates_by_the_scores_of_all_pairs_of_faces(published, seed):
+    random = np.random.default_rng(seed)
+    source = BoxedFaces(published / "images", ijba.read_faces(published / "11", splits=(1, 2)))
+    test = ijba.read_verification(published / "11", source, splits=(1, 2))
+    features = random.normal(size=(len(test.images), 5))
+    result = ijba.evaluate_verification(features, test, Cosine(), fars=(0.1,))
+    rates = []
+    for templates, pairs, same in test.splits:
+        sets = sets_of(templates, features)
+        scores = np.array([mean_of_pairs(sets[a], sets[b]) for a, b in pairs])
+        rates.append(np.mean(scores[same] > np.sort(scores[~same])[-1 - 3]))  # of 30 impostors
+    np.testing.assert_allclose(result.tar_at_far[0].rate.values, rates)
+    assert "all pairs of a face" in result.how
+
+    source = BoxedFaces(published / "images", ijba.read_faces(published / "1N", splits=(1, 2)))
+    test = ijba.read_search(published / "1N", source, splits=(1, 2))
+    features = random.normal(size=(len(test.images), 5))
+    result = ijba.evaluate_search(features, test, Cosine(), fpirs=(0.5,))
+    ranks = []
+    for gallery, probes in test.splits:
+        sets = [sets_of(templates, features) for templates in (gallery, probes)]
+        scores = np.array([[mean_of_pairs(a, b) for b in sets[0]] for a in sets[1]])
+        own = np.array([scores[i, list(gallery.subjects).index(s)] if s in gallery.subjects else np.nan
+                        for i, s in enumerate(probes.subjects)])  # fmt: skip
+        ranks.append((scores >= own[:, None]).sum(1)[~np.isnan(own)])
+    np.testing.assert_allclose(result.rank_1.values, [np.mean(rank == 1) for rank in ranks])
+    np.testing.assert_allclose(result.cmc[1], np.mean([np.mean(rank <= 2) for rank in ranks]))
 
 
 def test_tables_in_one_folder_and_missing_files(published):

@@ -2,10 +2,7 @@
 
 import io
 import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -29,7 +26,6 @@ from sparseface_tf.recognition import (
     photos,
 )
 
-ROOT = pathlib.Path(__file__).parent.parent
 SIDE = 128
 RENDERED = SyntheticFaces(identities=4, images_per_identity=3, size=SIDE)
 
@@ -291,7 +287,7 @@ def test_labels_are_in_the_picture_and_apart(size):
 # --- As a user runs it ----------------------------------------------------------------------------
 
 
-def test_command_with_faces_that_mtcnn_finds(world, tmp_path, capsys):
+def test_command_with_faces_that_mtcnn_finds(forks, world, tmp_path, capsys):
     pytest.importorskip("mtcnn")
     canvas = np.concatenate([rendered(0)[0], rendered(3)[0]], axis=1)
     two, save = tmp_path / "two.jpg", tmp_path / "named.jpg"
@@ -304,17 +300,12 @@ def test_command_with_faces_that_mtcnn_finds(world, tmp_path, capsys):
     assert PeopleGallery(tmp_path / "people.db").people() == {"Ann": 1}
     # Flags before and behind the command's words; one photograph is there, one is not.
     flags = [f"--{name}={value}" for name, value in settings.items()]
-    process = subprocess.run(
-        [sys.executable, "recognize.py", *flags, "identify", two, "no.jpg", "--far=0.01"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert re.search(r"two.jpg: 2 faces\.\n  1: Ann, [\d.]+ %.*\n  2: ", process.stdout)
-    assert "no.jpg cannot be read: No such file or directory." in process.stdout
-    assert process.returncode == 1 and "Traceback" not in process.stderr
-    last = process.stderr.strip().splitlines()[-1]
+    words = ("recognize.py", *flags, "identify", two, "no.jpg", "--far=0.01")
+    code, output, errors = forks(*words)
+    assert re.search(r"two.jpg: 2 faces\.\n  1: Ann, [\d.]+ %.*\n  2: ", output)
+    assert "no.jpg cannot be read: No such file or directory." in output
+    assert code == 1 and "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
     assert last == "error: 1 of 2 photographs could not be used, see above."
     Recogniser(Recognition(save=str(save), **settings)).run(["identify", str(two)])
     assert np.asarray(Image.open(io.BytesIO(save.read_bytes()))).shape[1] >= 640

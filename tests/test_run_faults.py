@@ -17,7 +17,8 @@ from sparseface_tf.training.experiment import Experiment
 
 COMMON = dict(
     network="deepid2plus", branches=["pool1"], margin="1", pairs=2, steps=2, retrain_steps=2,
-    checkpoint_steps=1, correlation_images=8, deterministic=True, dropout_f=0.5, seed=3,
+    checkpoint_steps=1, checkpoint_minutes=0, margin_steps=1, correlation_images=8,
+    deterministic=True, dropout_f=0.5, seed=3,
 )  # fmt: skip
 RUNS = {
     # All images in a mini-batch: the accuracy is measured after each, and the third is not needed.

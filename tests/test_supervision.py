@@ -70,7 +70,7 @@ def test_branches_are_no_part_of_the_embedding():
     assert model.get_layer("pool2_average").output.shape[1:3] == (7, 6)
 
 
-def test_total_is_the_weighted_sum_of_both_signals():
+def test_total_is_deepid2s_of_every_pair_by_image():
     network, model = supervised(branches=("pool3",), margin=3.0)
     model.compile("sgd", **signals(model, verification_weight=0.1, branch_weight=0.5))
     rng = np.random.default_rng(0)
@@ -80,12 +80,14 @@ def test_total_is_the_weighted_sum_of_both_signals():
     expected = 0
     for name, weight in (("f", 1.0), ("pool3", 0.5)):
         logits = outputs[f"{name}_identity"].astype(float)
-        normalizer = np.log(np.exp(logits).sum(1))
-        identification = np.mean(normalizer - logits[np.arange(8), identities])
-        verification = 0
-        for (distance, margin), same in zip(outputs[f"{name}_pairs"], [1, 0, 1, 0]):
-            verification += (distance**2 if same else max(0, margin - distance) ** 2) / 2 / 4
-        expected += weight * (identification + 0.1 * verification)
+        identification = np.log(np.exp(logits).sum(1)) - logits[np.arange(8), identities]
+        # DeepID2's Algorithm 1: a pair of images at a time.
+        for i, (distance, margin) in enumerate(outputs[f"{name}_pairs"]):
+            a, b = 2 * i, 2 * i + 1
+            same = identities[a] == identities[b]
+            verification = (distance**2 if same else max(0, margin - distance) ** 2) / 2
+            pair = identification[a] + identification[b] + 0.1 * verification
+            expected += weight * pair / len(images)
     _, y = targets(model)(images, identities)
     measured = model.evaluate(images, y, batch_size=8, verbose=0, return_dict=True)
     assert measured["loss"] == pytest.approx(expected, rel=1e-4)

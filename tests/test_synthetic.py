@@ -169,8 +169,21 @@ def test_circumstances_really_vary():
 
 
 @pytest.mark.parametrize("arguments", [dict(identities=1), dict(images_per_identity=0),
-                                       dict(size=31)])
+                                       dict(size=31), dict(variation=1.5), dict(variation=-0.1)])
 def test_bad_arguments_say_what_to_change(arguments):
     (name,) = arguments
     with pytest.raises(ValueError, match=f"^{name} is {arguments[name]}: set it to [^\n]*$"):
         SyntheticFaces(**arguments)
+
+
+def test_less_variation_makes_pictures_of_a_person_more_alike():
+    spreads = []
+    for variation in (0.0, 0.4, 1.0):
+        faces = SyntheticFaces(identities=2, images_per_identity=20, variation=variation)
+        images, landmarks = zip(*(_load(faces, i) for i in range(20)))
+        spreads.append((np.std(images, axis=0).mean(), np.std(landmarks, axis=0).mean()))
+        assert faces.person(1) == SyntheticFaces(2, 1).person(1)  # other pictures, the same people
+    assert spreads[0][0] < spreads[1][0] < spreads[2][0]
+    assert spreads[0][1] < spreads[1][1] < spreads[2][1]
+    whole = SyntheticFaces(identities=2, images_per_identity=20)
+    np.testing.assert_array_equal(images[3], _load(whole, 3)[0])

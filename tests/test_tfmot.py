@@ -1,10 +1,12 @@
 """tensorflow-model-optimization's masks against the same rules in plain Python.
 
-Starting a process that imports that package takes seconds, so the kernels of all tests are
-gathered in one model, and a fixture asks for all masks of a kind at once.
+Starting a process that imports that package takes seconds, so what all tests ask it for is gathered
+and asked for at once. That each question has a process of its own is seen in docs/pruning.md.
 """
 
+import contextlib
 import importlib.util
+import io
 import itertools
 import os
 import sys
@@ -22,6 +24,7 @@ from sparseface_tf import tfmot
 from sparseface_tf.constraints import MaskConstraint
 from sparseface_tf.criteria import criterion
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
+from sparseface_tf.tfmot import masks as asking
 from sparseface_tf.tfmot import twins
 from sparseface_tf.training.experiment import Experiment
 
@@ -43,6 +46,12 @@ WEIGHTS = st.one_of(
     st.integers(-3, 3).map(float),
     st.floats(-1e3, 1e3, width=32, allow_subnormal=False),
 )
+
+
+# Kernels of a dense layer and of a locally connected one. Whole numbers have exact means over four.
+_RNG = np.random.default_rng(0)
+BLOCKS = {k: _RNG.integers(-99, 99, LAYERS[k][2]).astype(np.float32) for k in (0, 4)}
+NORMAL = {k: _RNG.normal(size=LAYERS[k][2]).astype(np.float32) for k in (0, 4)}
 
 
 def gather(strategy, number):
@@ -72,9 +81,44 @@ def network(kernels):
     return keras.Model(inputs, outputs)
 
 
+def criterion_network():
+    return network(list(NORMAL.items()))
+
+
 def state_of_the_process():
     packages = {"tf_keras", "tensorflow_model_optimization"} & set(sys.modules)
     return dict(os.environ), packages, tf.keras.Model, keras.Model, keras.backend.backend()
+
+
+def together(*questions):
+    """Has several functions that ask tfmot for masks answered by one process.
+
+    They are called twice: what they ask for is gathered, answered at once, and handed to them.
+
+    Returns:
+        (list of what they return, what the process' progress said).
+    """
+    layers, arguments, told = {}, {}, io.StringIO()
+
+    def gather(some, their_twins, progress):
+        start = len(layers)
+        layers.update({(start, name): layer for name, layer in some.items()})
+        arguments.update({(start, name): their_twins[name] for name in some})
+        return {name: np.zeros(layer.kernel.shape, bool) for name, layer in some.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking, "masks_by_tfmot", gather)
+        for question in questions:
+            question()
+    with contextlib.redirect_stderr(told):
+        masks = iter(asking.masks_by_tfmot(layers, arguments, True).values())
+
+    def answer(some, their_twins, progress):
+        return {name: next(masks) for name in some}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking, "masks_by_tfmot", answer)
+        return [question() for question in questions], told.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +127,7 @@ def drawn():
 
     Returns:
         (kernels by layer name, densities by layer name, magnitude masks, 2:4 masks, states of the
-        process before and after).
+        process before and after, masks of blocks, masks of the criterion, what progress said).
     """
     def kernels(kind):
         array = st_numpy.arrays(np.float32, LAYERS[kind][2], elements=WEIGHTS)
@@ -98,9 +142,19 @@ def drawn():
     weights = {layer.name: layer.kernel.numpy() for layer in model.layers if layer.weights}
     density = {f"layer_{i}": LAYERS[kind][3] for i, (kind, _) in enumerate(examples)}
     before = state_of_the_process()
-    magnitude = tfmot.magnitude_masks(model, density=density, progress=False)
-    two_by_four = tfmot.two_by_four_masks(model, progress=False)
-    return weights, density, magnitude, two_by_four, (before, state_of_the_process())
+    (magnitude, two_by_four, *others), told = together(
+        lambda: tfmot.magnitude_masks(model, density=density, progress=False),
+        lambda: tfmot.two_by_four_masks(model, progress=False),
+        lambda: tfmot.magnitude_masks(
+            network([(0, BLOCKS[0]), (4, BLOCKS[4])]), density=1 / 4, block_size=(4, 1)
+        ),
+        lambda: criterion("tfmot").mask(criterion_network(), "layer_0", Fraction(1, 4)),
+        lambda: criterion("tfmot,pattern=2:4").mask(
+            criterion_network(), "layer_1", Fraction(1, 2)
+        ),
+    )
+    states = before, state_of_the_process()
+    return weights, density, magnitude, two_by_four, states, others[0], others[1:], told
 
 
 def naive_magnitude_mask(kernel, density):
@@ -136,7 +190,7 @@ def naive_two_by_four_mask(kernel):
 
 @needs_tfmot
 def test_magnitude_masks_keep_all_above_the_threshold(drawn):
-    weights, density, masks, _, _ = drawn
+    weights, density, masks, *_ = drawn
     assert masks.keys() == weights.keys()
     for name, mask in masks.items():
         assert mask.dtype == bool
@@ -151,7 +205,7 @@ def test_magnitude_masks_keep_all_above_the_threshold(drawn):
 
 @needs_tfmot
 def test_two_by_four_masks_keep_two_of_every_four_inputs(drawn):
-    weights, _, _, masks, _ = drawn
+    weights, _, _, masks, *_ = drawn
     assert masks.keys() == weights.keys()
     for name, mask in masks.items():
         assert mask.dtype == bool
@@ -160,7 +214,7 @@ def test_two_by_four_masks_keep_two_of_every_four_inputs(drawn):
 
 @needs_tfmot
 def test_the_process_is_left_as_it_was(drawn):
-    *_, (before, after) = drawn
+    before, after = drawn[4]
     assert after == before
     assert "tensorflow_model_optimization" not in sys.modules
     assert keras.version().startswith("3.")
@@ -181,14 +235,8 @@ def naive_block_mask(kernel, density, block, pool):
 
 
 @needs_tfmot
-def test_blocks_are_kept_whole(capfd):
-    # Whole numbers have exact means over four.
-    rng = np.random.default_rng(0)
-    shapes = [LAYERS[kind][2] for kind in (0, 4)]
-    dense, local = (rng.integers(-99, 99, shape).astype(np.float32) for shape in shapes)
-    masks = tfmot.magnitude_masks(
-        network([(0, dense), (4, local)]), density=1 / 4, block_size=(4, 1)
-    )
+def test_blocks_are_kept_whole(drawn):
+    dense, local, masks, shown = BLOCKS[0], BLOCKS[4], drawn[5], drawn[7]
     np.testing.assert_array_equal(
         masks["layer_0"], naive_block_mask(dense, 1 / 4, (4, 1), np.mean)
     )
@@ -198,9 +246,8 @@ def test_blocks_are_kept_whole(capfd):
     for y in range(2):
         np.testing.assert_array_equal(masks["layer_1"][y, 0], flat[:, y].reshape(2, 2, 3, 4))
     assert masks["layer_1"].mean() == 1 / 4
-    shown = capfd.readouterr().err
-    assert "layer_0: tfmot keeps 12 of 48 weights (25.0000%)" in shown
-    assert "layer_1: tfmot keeps 24 of 96 weights (25.0000%)" in shown
+    assert "'layer_0'): tfmot keeps 12 of 48 weights (25.0000%)" in shown
+    assert "'layer_1'): tfmot keeps 24 of 96 weights (25.0000%)" in shown
 
 
 @needs_tfmot
@@ -301,14 +348,11 @@ def test_a_package_that_fails_ends_with_its_last_line(monkeypatch, tmp_path):
 
 
 @needs_tfmot
-def test_the_criterion():
+def test_the_criterion(drawn):
     rng = np.random.default_rng(0)
-    weights = {kind: rng.normal(size=LAYERS[kind][2]).astype("float32") for kind in (0, 4)}
-    model = network(list(weights.items()))
-    mask = criterion("tfmot").mask(model, "layer_0", Fraction(1, 4))
-    np.testing.assert_array_equal(mask, naive_magnitude_mask(weights[0], 1 / 4))
-    mask = criterion("tfmot,pattern=2:4").mask(model, "layer_1", Fraction(1, 2))
-    np.testing.assert_array_equal(mask, naive_two_by_four_mask(weights[4]))
+    weights, (magnitude, two_by_four), model = NORMAL, drawn[6], criterion_network()
+    np.testing.assert_array_equal(magnitude, naive_magnitude_mask(weights[0], 1 / 4))
+    np.testing.assert_array_equal(two_by_four, naive_two_by_four_mask(weights[4]))
     layer = model.get_layer("layer_1")
     layer.assign_mask(rng.random(layer.kernel.shape) < 0.5)
     with pytest.raises(ValueError, match="'layer_1' is sparse already"):

@@ -25,17 +25,49 @@ TINY = [
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """Folder of a whole run of stage3.cfg, and what it printed."""
+    """Folder of a whole run of stage1.cfg, and what it printed."""
     folder = tmp_path_factory.mktemp("finished")
-    code, output = train("--flagfile=flags/stage3.cfg", *TINY, f"--output={folder}")
+    code, output = train("--flagfile=flags/stage1.cfg", *TINY, f"--output={folder}")
     assert code == 0, output
     return folder, output
 
 
 def test_every_stage_leaves_its_results(finished):
     folder, _ = finished
+    check_stages(folder, {"f": 1 / 256}, steps=5, other="2a")
+
+
+def test_a_layer_more_is_sparse_in_every_stage(tmp_path, small_runs):
+    shares = {"f": 1 / 16, "conv2": 1 / 8, "conv1": 1 / 2}
+    settings = Experiment.of(
+        network="deepid2plus", branches=["pool1"], margin="1", pairs=2, steps=5, retrain_steps=4,
+        checkpoint_steps=3, correlation_images=8, deterministic=True, output=str(tmp_path),
+        sparsify=["1/16-f", "1/8-conv2", "1/2-conv1"],
+    )  # fmt: skip
+    with Stages(settings) as run:
+        run.prepare()
+        table = run.run()
+    check_stages(tmp_path, shares, steps=5, other="conv1")
+    # The masks of a stage are the ones of the stage before and one more.
+    first, last = (load_masks(tmp_path / f"stage{n}" / "masks.npz") for n in (1, 3))
+    assert np.array_equal(first["f"], last["f"])
+    assert (tmp_path / "table.md").read_text() == table
+    assert table.count("\n") == 6
+    assert "1/16-f 1/8-conv2 1/2-conv1" in table
+
+
+def check_stages(folder, shares, *, steps, other):
+    """Checks what a run left: a stage for each share of a layer, and the dense one.
+
+    Args:
+        folder: `pathlib.Path` of the run.
+        shares: dict from layers to the shares of their weights that are kept, in order.
+        steps: mini-batches of the dense stage; the others have four.
+        other: name of a layer that is dense in the first two stages.
+    """
     weights = {}
-    for number, sparse in enumerate([[], ["f"], ["f", "5b"], ["f", "5b", "4b"]]):
+    for number in range(len(shares) + 1):
+        sparse = list(shares)[:number]
         stage = folder / f"stage{number}"
         metrics = json.loads((stage / "metrics.json").read_text())
         model = keras.models.load_model(stage / "model.keras")
@@ -52,8 +84,7 @@ def test_every_stage_leaves_its_results(finished):
                 "density": np.count_nonzero(mask) / kernel.size,
             }
             if name in sparse:
-                share = {"f": 1 / 256, "5b": 1 / 128, "4b": 1 / 2}[name]
-                assert count["kept"] == round(share * kernel.size)
+                assert count["kept"] == round(shares[name] * kernel.size)
                 assert np.array_equal(masks[name], mask)
             else:
                 assert count["kept"] == kernel.size
@@ -62,15 +93,12 @@ def test_every_stage_leaves_its_results(finished):
         assert 0 < metrics["training"]["identities"] < metrics["training"]["images"]
         assert metrics["compression_ratio"] == kept / metrics["parameters"]
         assert 0 <= metrics["verification"]["held_out"]["accuracy"] <= 1
-        assert metrics["last"]["step"] == metrics["steps"] == (4 if number else 5)
+        assert metrics["last"]["step"] == metrics["steps"] == (4 if number else steps)
         assert ("mean_abs_correlation" in metrics) == bool(number)
         assert any((stage / "logs").iterdir())
         history = [json.loads(line) for line in (stage / "history.jsonl").open()]
         assert [line["step"] for line in history] == list(range(1, metrics["steps"] + 1))
-        weights[number] = np.asarray(model.get_layer("2a").kernel)
-    # The masks of a stage are the ones of the stage before and one more.
-    first, last = (load_masks(folder / f"stage{n}" / "masks.npz") for n in (1, 3))
-    assert np.array_equal(first["f"], last["f"])
+        weights[number] = np.asarray(model.get_layer(other).kernel)
     assert not np.array_equal(weights[0], weights[1])
 
 
@@ -78,13 +106,12 @@ def test_the_table_is_printed_and_kept(finished):
     folder, output = finished
     table = (folder / "table.md").read_text()
     assert table in output
-    assert table.count("\n") == 6
-    assert "1/256-f 1/128-5b 1/2-4b" in table
+    assert table.count("\n") == 4
+    assert "1/256-f" in table
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
     folder, _ = finished
-    # Two stages suffice: those of the whole run know nothing of the later ones.
     arguments = ["--flagfile=flags/stage1.cfg", *TINY, f"--output={tmp_path}"]
     # In the middle of a re-training: a mask is assigned, momentum and random states are under way.
     killed("train.py", *arguments, when=tmp_path / "stage1.training" / "checkpoint.npz")
@@ -98,9 +125,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(finished, tmp_path):
 def test_other_settings_in_the_same_folder_are_refused(finished):
     folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    code, output = train("--flagfile=flags/stage2.cfg", *TINY, f"--output={folder}")
+    code, output = train("--flagfile=flags/stage1.cfg", *TINY, "--sparsify=1/128-5b", f"--output={folder}")
     assert code != 0
-    assert "--sparsify was ['1/256-f', '1/128-5b', '1/2-4b'], is ['1/256-f', '1/128-5b']" in output
+    assert "--sparsify was ['1/256-f'], is ['1/256-f', '1/128-5b']" in output
     assert "Traceback" not in output
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 

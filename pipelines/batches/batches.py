@@ -106,6 +106,19 @@ def pair_batches(
     return _prefetched(read.flat_map(of_window), ordered)
 
 
+def check_pairs(source: Faces, pairs: int, seed: int, sampling: str) -> None:
+    """Makes sure that `pair_batches` of one worker finds its pairs; quick, as no graph is made.
+
+    Args:
+        source, pairs, seed, sampling: see `pair_batches`.
+
+    Raises:
+        ValueError: if the source has no such pairs.
+    """
+    PairSampler(source.labels, pairs=pairs, seed=seed, sampling=sampling)
+    windows_of(source, pairs, seed)
+
+
 def _interleaved(steps, draw, load, size, ordered):
     """A batch of each step, several of them made at a time.
 

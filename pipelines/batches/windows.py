@@ -102,11 +102,12 @@ class Windows:
         records = tf.data.TFRecordDataset(tf.gather(self._files, shards), buffer_size=1 << 20)
         examples = records.batch(tf.reduce_sum(sizes)).get_single_element()
         members, rows = tf.gather(self._members, shards), tf.gather(self._rows, shards)
-        rows += tf.cumsum(sizes, exclusive=True)[:, None]
+        # Not by adding to the ragged tensor, which makes a graph of hundreds of nodes.
+        starts = tf.repeat(tf.cumsum(sizes, exclusive=True), rows.row_lengths())
         order = tf.argsort(members.flat_values)
         return (
             tf.gather(members.flat_values, order),
-            tf.gather(examples, tf.gather(rows.flat_values, order)),
+            tf.gather(examples, tf.gather(starts + rows.flat_values, order)),
         )
 
 

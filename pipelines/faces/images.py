@@ -35,8 +35,10 @@ def decode(content: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.OpError: if it is no such file, or broken; in a tf.data graph when it runs.
     """
+    # Its many nodes are made once a process, not in every graph; its errors are clear without one.
+    other = _decode if tf.executing_eagerly() else _decode_in_graph
     # Most images are JPEG: they are spared the questions that other files raise.
-    image = tf.cond(tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: _decode(content))
+    image = tf.cond(tf.io.is_jpeg(content), lambda: _decode_jpeg(content), lambda: other(content))
     return tf.ensure_shape(image, (None, None, 3))
 
 
@@ -67,6 +69,11 @@ def _decode(content):
         lambda: tf.gather(_bmp_palette(content, header), tf.cast(image[..., 0], tf.int32)),
         lambda: image,
     )
+
+
+_decode_in_graph = tf.function(
+    _decode, autograph=False, input_signature=[tf.TensorSpec((), tf.string)]
+)
 
 
 def _refuse_large(pixels):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import Any
 
 import tensorflow as tf
 
@@ -10,12 +11,8 @@ from pipelines.records.reading import INDEX, RecordFaces
 from pipelines.sources.folder import FolderFaces
 from pipelines.sources.joined import JoinedFaces
 from pipelines.sources.lfw import LFWFaces
+from pipelines.sources.names import NAMES
 from pipelines.sources.synthetic import SyntheticFaces
-
-NAMES = (
-    "'synthetic', 'lfw', 'tfds:NAME[:SPLIT]', a folder IDENTITY/IMAGE, a folder of records, or a "
-    "pattern of several such folders"
-)
 
 
 def open_faces(
@@ -23,7 +20,7 @@ def open_faces(
     *,
     landmarks: str | None = "landmarks.csv",
     progress: bool = True,
-    **synthetic: int,
+    **synthetic: Any,
 ) -> Faces:
     """Opens any source of faces.
 

@@ -13,9 +13,9 @@ from pipelines.sources import rendering
 LANDMARK_JITTER = 1.0 / 128  # spread of a landmark detector's error, of the picture's width
 
 
-def _sample(table, key):
-    """Draws every variable of a table {name: (mean, spread)}; {name: scalar}."""
-    mean, spread = np.array(list(table.values()), np.float32).T
+def _sample(table, key, share=1.0):
+    """Draws every variable of a table {name: (mean, spread)}, a share of the spread; {name: scalar}."""
+    mean, spread = np.array(list(table.values()), np.float32).T * np.float32([[1], [share]])
     normal = tf.random.stateless_normal([len(table)], key)
     # Cut off, so that no feature leaves the range in which a face is still a face.
     return dict(zip(table, tf.unstack(mean + spread * tf.clip_by_value(normal, -2.0, 2.0))))
@@ -32,6 +32,8 @@ class SyntheticFaces:
         images_per_identity: Pictures of each of them.
         seed: Another seed gives other people.
         size: Height and width of the pictures in pixels, at least 32.
+        variation: How much pictures of a person differ, in [0, 1]: a share of the spreads in
+            `rendering.SCENE` and of the chances in `rendering.EVENTS`. Less is easier.
 
     Attributes:
         identities: Names of the people, a list of strings.
@@ -45,7 +47,12 @@ class SyntheticFaces:
     """
 
     def __init__(
-        self, identities: int = 400, images_per_identity: int = 20, seed: int = 0, size: int = 128
+        self,
+        identities: int = 400,
+        images_per_identity: int = 20,
+        seed: int = 0,
+        size: int = 128,
+        variation: float = 1.0,
     ) -> None:
         if identities < 2:
             raise ValueError(f"identities is {identities}: set it to 2 or more, as verification "
@@ -54,11 +61,14 @@ class SyntheticFaces:
             raise ValueError(f"images_per_identity is {images_per_identity}: set it to 1 or more.")
         if size < 32:
             raise ValueError(f"size is {size}: set it to 32 pixels or more.")
+        if not 0 <= variation <= 1:
+            raise ValueError(f"variation is {variation}: set it to a number from 0 to 1.")
         self.identities = [f"synthetic_{i:04d}" for i in range(identities)]
         self.labels = np.repeat(np.arange(identities, dtype=np.int32), images_per_identity)
         self.images_per_identity = images_per_identity
         self.seed = seed
         self.size = size
+        self.variation = variation
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -102,11 +112,11 @@ class SyntheticFaces:
     def _load(self, index):
         scene_key, event_key, draw_key, detector_key = tf.unstack(
             tf.random.split(self._key(index), 4))
-        chances = tf.constant(list(rendering.EVENTS.values()))
+        chances = tf.constant(list(rendering.EVENTS.values())) * self.variation
         happens = tf.random.stateless_uniform([len(rendering.EVENTS)], event_key) < chances
         image, landmarks = rendering.draw(
             self.person(index // self.images_per_identity),
-            _sample(rendering.SCENE, scene_key),
+            _sample(rendering.SCENE, scene_key, self.variation),
             dict(zip(rendering.EVENTS, tf.unstack(tf.cast(happens, tf.float32)))),
             draw_key, self.size)
         error = tf.random.stateless_normal([5, 2], detector_key) * (LANDMARK_JITTER * self.size)

@@ -18,7 +18,8 @@ class Taylor(Criterion):
     gradient of a mini-batch, and |g · w| is averaged over mini-batches: the gradient over all
     images is near zero where training has ended, and says nothing. The loss is the one that the
     network is trained with, so these are training images with their identities: held-out people
-    have no class.
+    have no class. Weight decay is no part of it: where training has ended it balances the gradient
+    of the data, and the sum of both would be near zero.
     """
 
     name = "taylor"
@@ -41,11 +42,15 @@ class Taylor(Criterion):
             total.assign_add(tf.abs(tf.cast(gradient, tf.float32)))
 
         count = 0
-        for images, targets in labelled_batches_of(batches, progress and f"taylor {layer_name}"):
-            add(tf.convert_to_tensor(images, tf.float32), keras.tree.map_structure(
-                tf.convert_to_tensor, targets
-            ))
-            count += 1
+        decay, layer.kernel.regularizer = layer.kernel.regularizer, None
+        try:
+            for images, targets in labelled_batches_of(batches, progress and f"taylor {layer_name}"):
+                add(tf.convert_to_tensor(images, tf.float32), keras.tree.map_structure(
+                    tf.convert_to_tensor, targets
+                ))
+                count += 1
+        finally:
+            layer.kernel.regularizer = decay
         if not count:
             raise ValueError("the gradient needs images, got none.")
         return total.numpy() / count * np.abs(kernel_of(layer))

@@ -8,6 +8,7 @@ import numpy as np
 from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
 from sparseface_tf.criteria.images import image_batches_of
 from sparseface_tf.criteria.ranking import keep_largest
+from sparseface_tf.replicas import check_one_replica
 from sparseface_tf.sparsify import layer_geometry
 from sparseface_tf.uses import tensors_of
 
@@ -29,6 +30,7 @@ class Wanda(Criterion):
         layer = model.get_layer(layer_name)
         geometry = layer_geometry(layer, model)
         below = keras.Model(model.inputs, tensors_of(model, layer)[0])
+        check_one_replica(below, "The criterion wanda")
         if keras.backend.backend() == "tensorflow":
             # XLA's convolutions on a CPU are several times slower than TensorFlow's own.
             below.jit_compile = False

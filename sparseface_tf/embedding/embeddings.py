@@ -17,6 +17,7 @@ from pipelines.batches.batches import image_batches
 from pipelines.files import write_atomically
 from pipelines.inspection.checking import unusable
 from sparseface_tf.embedding.embedder import Embedder
+from sparseface_tf.replicas import check_one_replica
 
 # Images whose features are written at a time: what an interruption costs at most.
 SHARD = 2048
@@ -130,9 +131,11 @@ class FeatureCache:
             float32 array (n, features), rows in the order of `images`.
 
         Raises:
-            ValueError: if an image cannot be read, or a feature is not finite.
+            ValueError: if an image cannot be read, a feature is not finite, or the network is on
+                several replicas.
             OSError: if the folder cannot be written.
         """
+        check_one_replica(embedder.network, "Embedding")
         images = np.asarray(images)
         folder = os.path.join(self.folder, f"{embedder.key}-{CUT}{'-mirrored' * mirrored}")
         os.makedirs(folder, exist_ok=True)

@@ -75,6 +75,7 @@ class Evaluator:
             evaluation.lists,
             evaluation.pairs,
             evaluation.allow_missing,
+            evaluation.templates,
             functools.cache(open_faces),
         )
         self.protocols = {name: self._open(name, place) for name in evaluation.protocol}

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.command_line import setting
 from pipelines.files import read_json
 from sparseface_tf.embedding.systems import FLIPS
+from sparseface_tf.evaluation.ijba import FUSIONS
 from sparseface_tf.evaluation.protocols import PROTOCOLS
 from sparseface_tf.evaluation.report import REPORT
 from sparseface_tf.evaluation.scorers import SCORERS
@@ -54,6 +55,12 @@ class Evaluation:
         False, "Go on without images that a list names and --data does not have; they are listed."
     )
 
+    templates: str = setting(
+        "scores",
+        "How templates of IJB-A are compared: by the mean of the 'scores' of all pairs of their "
+        "faces, as the paper compares videos, or by the means of their 'features'.",
+    )
+
     # Scores
     scorers: list[str] = setting(
         [],
@@ -87,6 +94,7 @@ class Evaluation:
             ("protocol", self.protocol, PROTOCOLS),
             ("scorers", self.scorers, SCORERS),
             ("flip", [self.flip], FLIPS),
+            ("templates", [self.templates], FUSIONS),
             ("identities", [self.identities], IDENTITIES),
         ):
             for choice in given:
@@ -114,6 +122,9 @@ class Evaluation:
         path, mine = os.path.join(output, SETTINGS), self.description()
         if os.path.exists(os.path.join(output, REPORT)):
             theirs = read_json(path)
+            # Before there was a choice it was this; it changes nothing elsewhere.
+            of_templates = any(name.startswith("ijba") for name in self.protocol)
+            theirs.setdefault("templates", "features" if of_templates else self.templates)
             for name in mine:
                 if theirs.get(name) != mine[name]:
                     raise ValueError(

@@ -9,11 +9,11 @@ import os
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
 
 from pipelines.faces.names import MissingImages, image_names
 from pipelines.faces.text import read_lines
 from sparseface_tf.evaluation.pairs import check_features, check_folds
+from sparseface_tf.evaluation.sets import mean_scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,18 +160,4 @@ def score_videos(features, test, scorer, title=None):
     """
     check_features(features, len(test.images))
     frames = [features[a:b] for a, b in zip(test.starts[:-1], test.starts[1:])]
-    # All partners of a video in one product: a scorer prepares the video's frames once then.
-    order = np.argsort(test.pairs[:, 0], kind="stable")
-    first, begins = np.unique(test.pairs[order, 0], return_index=True)
-    scores = np.empty(len(test.pairs))
-    groups = zip(first, np.split(order, begins[1:]))
-    bar = tqdm.tqdm(
-        groups, desc=title, total=len(first), unit="video", leave=False, disable=title is None
-    )
-    for video, pairs in bar:
-        partners = [frames[other] for other in test.pairs[pairs, 1]]
-        matrix = np.asarray(scorer.score_matrix(frames[video], np.concatenate(partners)))
-        starts = np.cumsum([0, *map(len, partners)])[:-1]
-        sums = np.add.reduceat(matrix.sum(0, dtype=np.float64), starts)
-        scores[pairs] = sums / (len(matrix) * np.array([*map(len, partners)]))
-    return scores
+    return mean_scores(frames, test.pairs, scorer, title)

@@ -8,6 +8,8 @@ import numpy as np
 import tqdm
 from numpy.typing import ArrayLike, NDArray
 
+from sparseface_tf.replicas import check_one_replica
+
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
@@ -38,7 +40,11 @@ def embed(
 
     Returns:
         float32 array (images, features).
+
+    Raises:
+        ValueError: if the model is on several replicas.
     """
+    check_one_replica(model, "Embedding")
     batches = tqdm.tqdm(batches, desc=title, unit="batch", leave=False, disable=title is None)
     features = [keras.ops.convert_to_numpy(model.predict_on_batch(batch)) for batch in batches]
     return np.concatenate(features).astype(np.float32)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
+from sparseface_tf.programs.backend import check_backend
 from sparseface_tf.programs.flag_files import FlagFile, find_flag_file, read_flag_files
 from sparseface_tf.reproduction.reproducer import ROWS, Reproducer, Reproduction
 from sparseface_tf.training.experiment import Experiment
@@ -44,6 +45,7 @@ def scale_file(scale: str) -> str:
 def program(words):
     with one_line_errors(ValueError, OSError):
         check_arguments(words)
+        check_backend()
         reproducer = Reproducer(from_flags(Reproduction), from_flags(Experiment))
         reproducer.prepare()
     # An image that has gone, a disk that is full.

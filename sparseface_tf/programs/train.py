@@ -12,7 +12,9 @@ from pipelines.command_line import (
     one_line_errors,
     run,
     setting,
+    typed_command,
 )
+from sparseface_tf.programs.backend import check_backend
 from sparseface_tf.programs.flag_files import FlagFile, parse
 from sparseface_tf.runs import RunFolder
 from sparseface_tf.training.experiment import Experiment
@@ -33,16 +35,29 @@ class Sheets:
     )
 
 
+@dataclasses.dataclass
+class Page:
+    """What is made of a finished run."""
+
+    page: bool = setting(
+        False,
+        "Then write the last stage as OUTPUT/network.tflite, and OUTPUT/run.html: sizes as files, "
+        "tested pairs with their scores, the connections kept.",
+    )
+
+
 def main():
     define_flags(FlagFile)
     define_flags(Experiment)
     define_flags(Sheets, section="Sheets")
+    define_flags(Page, section="Page")
     run(program, __doc__, parse)
 
 
 def program(words):
     with one_line_errors(ValueError, OSError):
         check_arguments(words)
+        check_backend()
         experiment = from_flags(Experiment)
         experiments = experiment.runs()
         for one in experiments:
@@ -51,16 +66,17 @@ def program(words):
         if sheets.draw_regions or sheets.draw_augmentation:
             draw(sheets, experiments)
             return
+    page = from_flags(Page).page
     for one in experiments:
-        train(one)
+        train(one, page)
     if len(experiments) > 1:
         folders = {one.data.region: RunFolder(one.run.output) for one in experiments}
         print(region_table(experiment.run.output, folders))
 
 
 @own_session()
-def train(experiment):
-    """Trains one experiment, or what is left of it."""
+def train(experiment, page):
+    """Trains one experiment, or what is left of it, and writes its page if that is wanted."""
     with contextlib.ExitStack() as opened:
         with one_line_errors(ValueError, OSError):
             stages = opened.enter_context(Stages(experiment))
@@ -68,8 +84,20 @@ def train(experiment):
         # An image that has gone, a disk that is full.
         kept = ". What is finished is kept; the same command goes on from there."
         expected = (OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError)
-        with one_line_errors(*expected, end=kept):
+        with one_line_errors(*expected, end=kept), one_line_errors(FloatingPointError):
             print(stages.run())
+        if page:
+            write_page(stages)
+
+
+def write_page(stages):
+    """Writes the page of a finished run, and says where it is."""
+    # Draws and converts, which training does without.
+    from sparseface_tf.export.run_page import write_run_page  # noqa: PLC0415
+
+    with one_line_errors(ValueError, OSError, end=" The stages are finished and kept."):
+        table, page, file = write_run_page(stages.folder, stages.data, typed_command())
+    print(f"{table}\nThe network is {file}; look at {page}.")
 
 
 def draw(sheets, experiments):

@@ -10,6 +10,7 @@ import numpy as np
 import tqdm
 from numpy.typing import ArrayLike, NDArray
 
+from sparseface_tf.replicas import check_one_replica
 from sparseface_tf.sparsify.comoments import CorrelationStatistics
 from sparseface_tf.sparsify.geometry import layer_geometry
 from sparseface_tf.uses import readers, tensors_of
@@ -163,6 +164,7 @@ def neuron_activations(model, name):
 def forward(model, taps, images, batch_size, label):
     """Yields {name: (inputs, outputs)} arrays, batch by batch; runs no deeper than needed."""
     submodel = keras.Model(model.inputs, taps)
+    check_one_replica(submodel, "Computing correlations")
     if keras.backend.backend() == "tensorflow":
         # XLA's convolutions on a CPU are several times slower than TensorFlow's own.
         submodel.jit_compile = False

@@ -22,6 +22,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from sparseface_tf.replicas import check_one_replica
+
 
 @keras.saving.register_keras_serializable(package="sparseface_tf")
 class ClassCentres(keras.layers.Layer):
@@ -37,7 +39,7 @@ class ClassCentres(keras.layers.Layer):
     Output shape: (batch, features + 1): the features, and α in training, else 0.
 
     Raises:
-        ValueError: if the rate is out of range.
+        ValueError: if the rate is out of range, or it is built on several replicas.
     """
 
     any_width = True  # for sparseface_tf.channels: takes features of any length
@@ -55,6 +57,7 @@ class ClassCentres(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
         )
+        check_one_replica(self.centres, "The centre loss")
 
     def call(self, features: Any, training: bool = False) -> Any:
         rate = ops.full_like(features[:, :1], self.rate if training else 0.0)

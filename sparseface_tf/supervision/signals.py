@@ -133,9 +133,16 @@ def signals(
 ) -> dict[str, Any]:
     """Losses of a supervised model, as the arguments that `compile` takes.
 
-    The total is the sum over f and the branches of identification + λ · verification, the
-    branches' part scaled by `branch_weight`, and of the centre loss on f. Of a model at several
-    widths the totals of all widths are summed.
+    The total is the sum over f and the branches of the joint signal, the branches' part scaled by
+    `branch_weight`, and of the centre loss on f. Of a model at several widths the totals of all
+    widths are summed. The joint signal is DeepID2's (Sun et al., "Deep Learning Face Representation
+    by Joint Identification-Verification", Algorithm 1): a pair of images adds the identification of
+    both and λ times its verification once. Per image, over the N images of a mini-batch,
+
+        L = 1/N [ Σ_i Ident(i) + λ Σ_(pairs i, j) Verif(i, j) ].
+
+    Keras takes means over what a loss has values of: N images, but N / 2 pairs. So the weight of
+    the mean verification is λ / 2.
 
     Args:
         model: what `supervise` returned, or `at_widths` made of it.
@@ -161,7 +168,7 @@ def signals(
             weights[output] = centre_weight
         else:
             losses[output] = VerificationLoss()
-            weights[output] = scale * verification_weight
+            weights[output] = scale * verification_weight / 2  # per image, not per pair
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     return {"loss": losses, "loss_weights": weights, "metrics": {"f_identity": [accuracy]}}
 

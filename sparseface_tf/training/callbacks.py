@@ -6,6 +6,7 @@ one epoch of `fit`.
 
 import glob
 import json
+import math
 import os
 import time
 
@@ -15,12 +16,13 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from pipelines.files import write_atomically
 from sparseface_tf.criteria.base import MaskCallback
 from sparseface_tf.criteria.correlation import Correlation
 from sparseface_tf.matching.verification import best_threshold
+from sparseface_tf.replicas import check_one_replica
 from sparseface_tf.runs.folder import HISTORY, LOGS, best_file
 from sparseface_tf.training.checkpoint import load_checkpoint, save_checkpoint
+from sparseface_tf.training.logs import cut_events, cut_history
 
 
 class CorrelationMaskCallback(MaskCallback):
@@ -81,6 +83,7 @@ class MarginCallback(keras.callbacks.Callback):
         self.batches, self.every, self.step = batches, every, start
 
     def on_train_begin(self, logs=None):
+        check_one_replica(self.model, "A margin from the data")
         if self.step == 0:
             self._update()
 
@@ -105,21 +108,23 @@ class MarginCallback(keras.callbacks.Callback):
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Saves model, optimizer and position every so many mini-batches and at the end, atomically.
+    """Saves model, optimizer and position now and then and at the end, atomically.
 
     Args:
         path: file, .npz.
-        every: mini-batches between two.
+        minutes: time between two; 0: not by time.
+        every: mini-batches between two; 0: not by their number.
         start: number of the mini-batch at which training starts.
         seconds: how long the stage had trained then.
         stopping: the `EarlyStoppingCallback` whose position is saved too, or None.
     """
 
-    def __init__(self, path, every, start=0, seconds=0.0, stopping=None):
+    def __init__(self, path, minutes=1.0, every=0, start=0, seconds=0.0, stopping=None):
         super().__init__()
-        self.path, self.every, self.step, self.stopping = path, every, start, stopping
-        self.saved = start
-        self.began = time.monotonic() - seconds
+        self.path, self.minutes, self.every, self.stopping = path, minutes, every, stopping
+        self.step = self.saved = start
+        self.clock = time.monotonic()
+        self.began = self.clock - seconds
 
     @property
     def seconds(self):
@@ -128,7 +133,8 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        if self.step % self.every == 0:
+        late = self.minutes and time.monotonic() - self.clock >= 60 * self.minutes
+        if late or (self.every and self.step % self.every == 0):
             self._save()
 
     def on_train_end(self, logs=None):
@@ -138,11 +144,17 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def _save(self):
         _sync(self.model)
+        for variable in self.model.trainable_variables:
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                raise FloatingPointError(
+                    f"Training diverges: weights of {variable.path} are not finite after mini-batch "
+                    f"{self.step}; take a lower --learning_rate, and another --output"
+                )
         numbers = {"step": self.step, "seconds": self.seconds}
         if self.stopping:
             numbers |= self.stopping.position()
         save_checkpoint(self.path, self.model, self.model.optimizer, **numbers)
-        self.saved = self.step
+        self.saved, self.clock = self.step, time.monotonic()
         if self.stopping:
             self.stopping.forget()
 
@@ -218,30 +230,27 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
 class LogCallback(keras.callbacks.Callback):
     """Losses every so many mini-batches: JSON lines, TensorBoard scalars, and a progress bar.
 
+    A loss that is no number ends training with a FloatingPointError.
+
     Args:
-        folder: where history.jsonl and TensorBoard's files go.
+        folder: where history.jsonl and TensorBoard's files go. What they say of mini-batches after
+            `start`, written by a run that was killed before its next checkpoint, is removed.
         title: what the bar says in front.
         steps: mini-batches of the stage.
         images: images in a mini-batch.
         every: mini-batches that one line of history averages.
-        start: number of the mini-batch at which training starts. Lines after it, written by
-            a run that was killed before its next checkpoint, are removed.
+        start: number of the mini-batch at which training starts.
+        later: mini-batches of the stages that follow, for the time that is left.
     """
 
-    def __init__(self, folder, title, steps, images, every, start=0):
+    def __init__(self, folder, title, steps, images, every, start=0, later=0):
         super().__init__()
         self.path = os.path.join(folder, HISTORY)
+        self.last = cut_history(self.path, start)
+        cut_events(os.path.join(folder, LOGS), start)
         self.writer = tf.summary.create_file_writer(os.path.join(folder, LOGS))
         self.title, self.steps, self.images = title, steps, images
-        self.every, self.step = every, start
-        lines = []
-        if os.path.exists(self.path):
-            with open(self.path, encoding="utf-8") as file:
-                # A kill can leave half a line at the end.
-                whole = [line for line in file if line.endswith("\n")]
-            lines = [line for line in whole if json.loads(line)["step"] <= self.step]
-        write_atomically(self.path, lambda file: file.write("".join(lines).encode()))
-        self.last = json.loads(lines[-1]) if lines else {}
+        self.every, self.step, self.later = every, start, later
 
     def on_train_begin(self, logs=None):
         self.bar = tqdm.tqdm(
@@ -254,6 +263,7 @@ class LogCallback(keras.callbacks.Callback):
             smoothing=0.1,
         )
         self.clock, self.counted = time.monotonic(), 0
+        self.began, self.start = self.clock, self.step
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
@@ -269,18 +279,32 @@ class LogCallback(keras.callbacks.Callback):
         for layer in self.model.layers:
             if hasattr(layer, "margin"):
                 values[f"{layer.name}_margin"] = float(layer.margin)
+        if not math.isfinite(values["loss"]):
+            raise FloatingPointError(
+                f"Training diverges: the loss is {values['loss']} by mini-batch {self.step} of "
+                f"{self.steps}; take a lower --learning_rate, and another --output"
+            )
         self.last = {"step": self.step, **values}
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(self.last) + "\n")
         with self.writer.as_default(step=self.step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
-        self.bar.set_postfix(
-            loss=f"{values['loss']:.3f}", accuracy=f"{values.get('f_identity_accuracy', 0):.3f}"
-        )
+        self.bar.set_postfix_str(self._told(values))
         # So that the next line averages its own mini-batches only.
         self.model.reset_metrics()
         self.clock, self.counted = time.monotonic(), 0
+
+    def _told(self, values):
+        """What the bar says behind: of the mini-batches since the last line, and of the whole run."""
+        told = [f"loss {values['loss']:.3f}"]
+        if "f_identity_accuracy" in values:
+            told.append(f"{values['f_identity_accuracy']:.1%} of training images identified")
+        if self.later:
+            pace = (time.monotonic() - self.began) / (self.step - self.start)
+            left = pace * (self.steps - self.step + self.later)
+            told.append(f"whole run: {tqdm.tqdm.format_interval(left)} left")
+        return ", ".join(told)
 
     def on_train_end(self, logs=None):
         self.bar.close()

@@ -21,6 +21,13 @@ from sparseface_tf.training.settings import (
 )
 from sparseface_tf.training.structure import CHANNELS, Stage
 
+# Of what experiment.json holds. Before 2 the verification signal counted twice: its mean over pairs was
+# weighted by lambda, where now an image has the weight of an image in both signals; and margins from
+# the data were measured with every checkpoint.
+_FORMAT = 2
+# They may differ from one start of a run to the next: no number depends on them.
+_FREE = ("checkpoint_minutes", "checkpoint_steps")
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -139,6 +146,7 @@ class Experiment:
     def description(self) -> dict[str, Any]:
         """What experiment.json holds: a dict of all settings but --output."""
         mine = {name: value for name, value in self.flags().items() if name != "output"}
+        mine["format"] = _FORMAT
         # The region's row, not only the table's path: the table may be changed meanwhile.
         mine["regions"] = json.loads(json.dumps(dataclasses.asdict(self.region())))
         if self.sparsity.criteria_file:
@@ -160,7 +168,8 @@ class Experiment:
     def differences(self, theirs: dict[str, Any], but: Sequence[str] = ()) -> list[str]:
         """What differs from another run, as on the command line.
 
-        A setting that is younger than the other run has its default there.
+        A setting that is younger than the other run has its default there, and one that has another
+        meaning now is compared by what it does.
 
         Args:
             theirs: the content of its experiment.json.
@@ -169,12 +178,16 @@ class Experiment:
         Returns:
             List of strings, "--NAME was …, is …".
         """
-        mine, theirs = self.description(), {**Experiment().flags(), **theirs}
+        mine, theirs = self.description(), {**Experiment().flags(), "format": 1, **theirs}
         theirs.pop("output", None)
+        if theirs["format"] < 2:
+            theirs["format"] = 2
+            theirs["verification_weight"] *= 2
+            theirs["margin_steps"] = theirs["checkpoint_steps"] or 200  # their default
         return [
             f"--{name} was {theirs.get(name)!r}, is {mine.get(name)!r}"
             for name in {**theirs, **mine}
-            if theirs.get(name) != mine.get(name) and name not in but
+            if theirs.get(name) != mine.get(name) and name not in (*but, *_FREE)
         ]
 
 

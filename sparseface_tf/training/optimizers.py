@@ -32,20 +32,40 @@ def learning_rates(schedule, peak, steps, *, warmup=0.0, decay=1.0, decay_steps=
     )
 
 
-def stage_optimizer(kind, learning_rate, *, beta_1=0.9, weight_decay=0.0):
-    """The optimizer that a stage begins with.
+def stage_optimizer(kind, learning_rate, model, *, beta_1=0.9, weight_decay=0.0):
+    """The optimizer that a stage begins with; weight decay reaches kernels only.
+
+    Biases and the scales and offsets of normalisations do not decay: decay of γ would add to the
+    poster's penalty λ_s on it.
+
+    - "adamw": decoupled, as in Loshchilov and Hutter, "Decoupled Weight Decay Regularization": after
+      each mini-batch w ← w - rate · weight_decay · w.
+    - "sgd": Caffe's, which networks were trained with when the paper was written: the gradient of
+      ½ weight_decay ‖w‖² is part of the gradient, and so of the momentum. The model's kernels are
+      given that term as their regulariser, so it is part of the loss that is reported too.
 
     Args:
         kind: "adamw" or "sgd".
         learning_rate: a number or a schedule.
+        model: the model that is to be trained.
         beta_1: decay of the mean gradient ("adamw"), or the momentum ("sgd").
-        weight_decay: of all weights, as the optimizers of Keras define it.
+        weight_decay: >= 0.
 
     Returns:
         An unbuilt `keras.optimizers.Optimizer`.
     """
     # Named, or Keras numbers the optimizers of a process and a resumed one counts otherwise.
-    settings = dict(weight_decay=weight_decay, name=kind)
-    if kind == "adamw":
-        return keras.optimizers.AdamW(learning_rate, beta_1=beta_1, **settings)
-    return keras.optimizers.SGD(learning_rate, momentum=beta_1, **settings)
+    if kind == "sgd":
+        for kernel in filter(_is_kernel, model.trainable_variables):
+            kernel.regularizer = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
+        return keras.optimizers.SGD(learning_rate, momentum=beta_1, name=kind)
+    optimizer = keras.optimizers.AdamW(
+        learning_rate, beta_1=beta_1, weight_decay=weight_decay, name=kind
+    )
+    others = [variable for variable in model.trainable_variables if not _is_kernel(variable)]
+    optimizer.exclude_from_weight_decay(var_list=others)
+    return optimizer
+
+
+def _is_kernel(variable):
+    return variable.name.endswith("kernel")

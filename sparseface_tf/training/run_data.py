@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 
-from pipelines.batches.batches import image_batches, pair_batches
+from pipelines.batches.batches import check_pairs, image_batches, pair_batches
 from pipelines.batches.pairs import deal_folds, held_out_pairs
 from pipelines.batches.pairs_file import read_pairs
 from pipelines.files import write_atomically, write_text
@@ -41,6 +41,7 @@ class RunData:
         self.settings, self.region, self.augmentation = settings, region, augmentation
         self.pairs, self.seed, self.output = pairs, seed, output
         self.opened = {} if opened is None else opened
+        self._batches = {}
 
     def open(self):
         """Opens the faces and the lists of pairs.
@@ -107,7 +108,7 @@ class RunData:
             pairs = held_out_pairs(self.training, settings.training_pairs, seed=self.seed)
             self.tests["training"] = (self.training, *pairs)
         # Makes sure now that there are pairs to train on.
-        self.pair_batches(0)
+        check_pairs(self.training, self.pairs, self.seed, settings.sampling)
 
     def summary(self):
         """What there is to train on, a sentence without its end."""
@@ -145,13 +146,32 @@ class RunData:
         """
         count = min(count, len(self.held_out))
         chosen = np.random.default_rng(self.seed).permutation(len(self.held_out))
-        return image_batches(self.held_out, np.sort(chosen[:count]), region=self.region)
+        return self.image_batches(self.held_out, np.sort(chosen[:count]))
+
+    def image_batches(self, faces, indices=None, *, batch=128, mirrored=False):
+        """Images in order, see `pipelines.batches.image_batches`; the same ones are made once.
+
+        A dataset can be read again and again, and its graph takes longer to make than a few
+        hundred images take to read.
+
+        Args:
+            faces: one of the sources of this run.
+            indices, batch, mirrored: see `pipelines.batches.image_batches`.
+        """
+        which = None if indices is None else np.asarray(indices).tobytes()
+        key = (id(faces), which, batch, mirrored)
+        if key not in self._batches:
+            made = image_batches(faces, indices, batch=batch, region=self.region, mirrored=mirrored)
+            # With the source, whose id nothing else gets while it lives.
+            self._batches[key] = faces, made
+        return self._batches[key][1]
 
     def _kept(self, what, data, make):
         """What `make` returns, or returned for an earlier run on the same images."""
         values = [self.settings.exclude]
         if data == "synthetic":
-            values += [self.settings.identities, self.settings.images_per_identity, self.seed]
+            one = self.settings
+            values += [one.identities, one.images_per_identity, one.variation, self.seed]
         key = (what, data, *values)
         if key not in self.opened:
             self.opened[key] = make()

@@ -14,6 +14,7 @@ from sparseface_tf.sparsify import (
     output_positions,
 )
 from sparseface_tf.supervision import targets
+from sparseface_tf.training import seeds
 
 
 class Selection:
@@ -68,7 +69,7 @@ class Selection:
             steps=steps,
             start=start,
             block=self.sparsity.block,
-            seed=self.seed + stage.number,
+            seed=seeds.of_stage(self.seed, stage.number, seeds.SELECTION),
             progress=True,
         )
 

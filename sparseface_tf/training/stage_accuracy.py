@@ -5,7 +5,6 @@ import dataclasses
 import keras
 import numpy as np
 
-from pipelines.batches.batches import image_batches
 from pipelines.files import write_atomically
 from sparseface_tf.matching.cosine import cosine_similarity
 from sparseface_tf.matching.nearest_centre import NearestCentre
@@ -66,10 +65,10 @@ def held_out_accuracy(data, network):
 def _identified(data, network, model):
     """Which held-out images of training identities are identified, a dict of bool arrays (n,)."""
     faces, identities = data.classified
-    batches = image_batches(faces, region=data.region)
+    batches = data.image_batches(faces)
     classifier = keras.Model(model.input, model.get_layer("f_identity").output)
     predicted = embed(classifier, batches, "classification").argmax(axis=1)
-    trained = image_batches(data.training, region=data.region)
+    trained = data.image_batches(data.training)
     centres = NearestCentre().fit(embed(network, trained, "centres"), data.training.labels)
     nearest = centres.predict(embed(network, batches, "nearest centres"))
     return {"accuracy": predicted == identities, "nearest_centre": nearest == identities}
@@ -81,6 +80,6 @@ def _scores(data, network, name, faces, pairs):
     pairs = pairs.reshape(-1, 2)
     features = 0
     for mirrored in (False, True):
-        batches = image_batches(faces, used, batch=256, region=data.region, mirrored=mirrored)
+        batches = data.image_batches(faces, used, batch=256, mirrored=mirrored)
         features = features + embed(network, batches, f"embedding {name}")
     return cosine_similarity(features[pairs[:, 0]], features[pairs[:, 1]])

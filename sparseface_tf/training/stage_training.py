@@ -3,6 +3,7 @@
 import os
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -29,16 +30,16 @@ class StageTraining:
         data: `RunData`.
         supervision: `settings.Supervision`.
         schedule: `settings.Schedule`.
-        checkpoint_steps: mini-batches between two checkpoints.
-        first: number of the stage's first mini-batch: every stage draws from its own stretch of
+        run: `settings.Run`, which says when there are checkpoints.
+        lengths: mini-batches of each stage of the run. Every stage draws from its own stretch of
             the endless sequence of mini-batches.
     """
 
-    def __init__(self, stage, folder, data, *, supervision, schedule, checkpoint_steps, first):
+    def __init__(self, stage, folder, data, *, supervision, schedule, run, lengths):
         self.stage, self.folder, self.data = stage, folder, data
-        self.supervision, self.schedule = supervision, schedule
-        self.every, self.first = checkpoint_steps, first
-        self.steps = schedule.length(len(data.training), retrains=stage.retrains)
+        self.supervision, self.schedule, self.settings = supervision, schedule, run
+        self.first, self.steps = sum(lengths[: stage.number]), lengths[stage.number]
+        self.later, self.stages = sum(lengths[stage.number + 1 :]), len(lengths)
 
     def run(self, network, model, *, channel_multiple=1, data_service="", select=None):
         """Trains what is left of the stage.
@@ -63,11 +64,13 @@ class StageTraining:
             logging.info(
                 "Resuming stage %d at mini-batch %d of %d.", self.stage.number, start, self.steps
             )
+        else:
+            logging.info("Starting stage %d, of %d mini-batches.", self.stage.number, self.steps)
         log, stopping, checkpoint = self._callbacks(network, position)
         # Order: what changes the model, then what saves it.
         callbacks = [log, stopping, checkpoint] if self.schedule.patience else [log, checkpoint]
         if self.supervision.margin == "data":
-            callbacks.insert(0, MarginCallback(self._margin_batches, self.every, start))
+            callbacks.insert(0, MarginCallback(self._margin_batches, self.supervision.margin_steps, start))
         # What selects at once has done so before the first checkpoint.
         if select and (start == 0 or not self.stage.criterion.one_shot):
             callbacks.insert(0, select(model, start, log.writer))
@@ -81,7 +84,9 @@ class StageTraining:
     def _compiled(self, model):
         """Compiles a model; from a checkpoint, if there is one. Returns its position."""
         model.compile(
-            optimizer=self.schedule.stage_optimizer(self.steps, retrains=self.stage.retrains),
+            optimizer=self.schedule.stage_optimizer(
+                model, self.steps, retrains=self.stage.retrains
+            ),
             jit_compile=keras.backend.backend() == "jax",
             **signals(
                 model,
@@ -93,6 +98,7 @@ class StageTraining:
         )
         # Only now it is the optimizer that trains: float16 wraps it for the scaling of the loss.
         model.optimizer.build(model.trainable_variables)
+        _make_metrics(model)
         path = self.folder.training(self.stage.number, CHECKPOINT)
         if not os.path.exists(path):
             return {"step": 0, "seconds": 0.0}
@@ -101,13 +107,15 @@ class StageTraining:
     def _callbacks(self, network, position):
         start, pairs = position["step"], self.schedule.pairs
         number, title = self.stage.number, self.stage.title.rpartition(" ")[2]
+        anew = ", from scratch" if self.stage.from_scratch else ""
         log = LogCallback(
             self.folder.training(number),
-            f"stage {number}: {title}" + (", from scratch" if self.stage.from_scratch else ""),
+            f"stage {number} ({number + 1} of {self.stages}): {title}{anew}",
             self.steps,
             2 * pairs,
-            every=max(1, self.every // 10),
+            every=min(20, max(1, self.steps // 10)),
             start=start,
+            later=self.later,
         )
         stopping = EarlyStoppingCallback(
             lambda: held_out_accuracy(self.data, network),
@@ -119,7 +127,8 @@ class StageTraining:
         )
         checkpoint = CheckpointCallback(
             self.folder.training(number, CHECKPOINT),
-            self.every,
+            self.settings.checkpoint_minutes,
+            self.settings.checkpoint_steps,
             start,
             position["seconds"],
             stopping if self.schedule.patience else None,
@@ -143,6 +152,19 @@ class StageTraining:
             callbacks=callbacks,
             verbose=0,
         )
+
+
+def _make_metrics(model):
+    """Makes the variables of a model's metrics.
+
+    Keras makes them in the first step that `fit` traces, and would have that step traced twice.
+    """
+    images = np.zeros((2, *model.input_shape[1:]), np.float32)
+    _, identities = targets(model)(images, np.zeros(2, np.int64))
+    outputs = model(images, training=False)
+    model.compute_loss(images, identities, outputs, training=False)
+    model.compute_metrics(images, identities, outputs)
+    model.reset_metrics()
 
 
 def _contact_sheet(images, columns=16):

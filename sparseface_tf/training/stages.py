@@ -14,7 +14,7 @@ from absl import logging
 
 from pipelines.files import read_json, write_json, write_text
 from sparseface_tf.runs.folder import CHANNELS, CHECKPOINT, TABLE, RunFolder
-from sparseface_tf.training import structure
+from sparseface_tf.training import seeds, structure
 from sparseface_tf.training.building import new_network, supervised, without_channels
 from sparseface_tf.training.checkpoint import load_checkpoint
 from sparseface_tf.training.experiment import Experiment
@@ -147,7 +147,7 @@ class Stages:
                 stage.density,
                 channels.prune_threshold,
                 multiple=channels.channel_multiple,
-                seed=self.experiment.run.seed + number,
+                seed=seeds.of_stage(self.experiment.run.seed, number, seeds.SELECTION),
             )
             self.folder.begin(number)
             write_json(path, {name: numbers.tolist() for name, numbers in kept.items()})
@@ -162,15 +162,14 @@ class Stages:
         lengths = [
             experiment.schedule.length(images, retrains=each.retrains) for each in self.stages
         ]
-        first = sum(lengths[:number])
         training = StageTraining(
             stage,
             self.folder,
             data,
             supervision=experiment.supervision,
             schedule=experiment.schedule,
-            checkpoint_steps=experiment.run.checkpoint_steps,
-            first=first,
+            run=experiment.run,
+            lengths=lengths,
         )
         selection = Selection(
             stage,
@@ -186,7 +185,7 @@ class Stages:
                 self.network,
                 model,
                 steps=training.steps,
-                first=first,
+                first=training.first,
                 start=start,
                 writer=writer,
                 done=lambda: self._start_anew(stage) if stage.from_scratch else None,
@@ -211,7 +210,9 @@ class Stages:
         They are others than N_0 began with: those had been trained into the network that the
         masks were chosen on.
         """
-        keras.utils.set_random_seed(self.experiment.run.seed * 1000 + stage.number + 1)
+        keras.utils.set_random_seed(
+            seeds.of_stage(self.experiment.run.seed, stage.number, seeds.NEW_WEIGHTS)
+        )
         anew = self._supervised(self._new_network())
         start_anew(
             self.model, [each.layer for each in self.stages[: stage.number + 1] if each.masked], anew

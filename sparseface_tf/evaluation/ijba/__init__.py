@@ -1,9 +1,10 @@
 """IJB-A (Klare et al., CVPR 2015): verification and search of templates.
 
-A template is a set of photographs and video frames of one person. Its feature is the mean over its
-media, a video counting as one medium: the mean of its frames.
+A template is a set of photographs and video frames of one person. Two are compared by the mean score of
+all pairs of their faces, or by features: means over media, a video counting as one medium, the mean of
+its frames.
 
-* `tables`: the published tables. `templates`: what templates are made of, and their features.
+* `tables`: the published tables. `templates`: what templates are made of, and how they are compared.
 * `verification`: 1:1. `search`: 1:N.
 """
 
@@ -14,7 +15,7 @@ from sparseface_tf.evaluation.ijba.search import (
     read_search,
 )
 from sparseface_tf.evaluation.ijba.tables import SPLITS, read_faces, splits_in
-from sparseface_tf.evaluation.ijba.templates import Templates, TemplateTest, pool
+from sparseface_tf.evaluation.ijba.templates import FUSIONS, Templates, TemplateTest, pool
 from sparseface_tf.evaluation.ijba.verification import (
     TemplateVerification,
     VerificationSplit,
@@ -23,6 +24,7 @@ from sparseface_tf.evaluation.ijba.verification import (
 )
 
 __all__ = [
+    "FUSIONS",
     "SPLITS",
     "SearchSplit",
     "TemplateSearch",

@@ -11,13 +11,22 @@ from sparseface_tf.evaluation import metrics
 from sparseface_tf.evaluation.estimate import Estimate, RateEstimate
 from sparseface_tf.evaluation.ijba.tables import SPLITS, read_table, table_path
 from sparseface_tf.evaluation.ijba.templates import (
+    FUSIONS,
     Templates,
     TemplateTest,
+    faces_of,
     find_templates,
     pool,
 )
 from sparseface_tf.evaluation.pairs import check_features
 from sparseface_tf.evaluation.search import cmc, dir_at_far, dir_curve, search
+from sparseface_tf.evaluation.sets import SetScorer
+
+HOW = (
+    "Ranks of the probes in the gallery, ties counting against them. TPIR: share of those whose "
+    "identity scores not below the threshold, at any rank: the lowest one that at most "
+    "floor(FPIR * n) of the n other probes reach; mean and standard deviation over the splits."
+)
 
 FPIRS = (1e-1, 1e-2)
 RANKS = 20
@@ -52,13 +61,7 @@ class TemplateSearch:
     curve: metrics.Curve | None
     missing: tuple
     left_out: int
-    how: str = (
-        "A template's feature is the mean over its media, that of a video the mean of its frames. "
-        "Ranks of the probes in the gallery, ties counting against them. TPIR: share of those whose "
-        "identity scores not below the threshold, at any rank: the lowest one that at most "
-        "floor(FPIR * n) of the n other probes reach; mean and standard deviation over the "
-        "splits."
-    )
+    how: str
 
 
 def read_search(
@@ -101,6 +104,7 @@ def evaluate_search(
     scorer: Any,
     fpirs: Sequence[float] = FPIRS,
     ranks: int = RANKS,
+    fusion: str = "scores",
 ) -> TemplateSearch:
     """Runs the 1:N protocol.
 
@@ -110,21 +114,23 @@ def evaluate_search(
         scorer: has `score_matrix(a, b)`, (n, d) and (m, d) -> (n, m).
         fpirs: false positive identification rates to give the TPIR at.
         ranks: length of the CMC, at least 5.
+        fusion: one of `FUSIONS`.
 
     Returns:
         `TemplateSearch`.
     """
     check_features(features, len(test.images))
-    splits = [
-        search(
-            scorer,
-            pool(features, gallery),
-            gallery.subjects,
-            pool(features, probes),
-            probes.subjects,
-        )
-        for gallery, probes in test.splits
-    ]
+    splits = []
+    for split in test.splits:
+        if fusion == "scores":
+            # Places in one list of all templates, in place of features.
+            sets = [faces_of(features, templates) for templates in split]
+            compare = SetScorer(scorer, sets[0] + sets[1])
+            gallery, probes = np.split(np.arange(len(sets[0]) + len(sets[1])), [len(sets[0])])
+        else:
+            compare, (gallery, probes) = scorer, [pool(features, each) for each in split]
+        subjects = (split.gallery.subjects, split.probes.subjects)
+        splits.append(search(compare, gallery, subjects[0], probes, subjects[1]))
     curves = np.array([cmc(found, ranks) for found in splits])
     tpir: tuple[RateEstimate, ...] = ()
     curve = None
@@ -143,4 +149,5 @@ def evaluate_search(
         curve=curve,
         missing=test.missing,
         left_out=test.left_out,
+        how=f"{FUSIONS[fusion]} {HOW}",
     )

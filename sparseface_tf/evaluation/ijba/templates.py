@@ -9,6 +9,18 @@ from numpy.typing import NDArray
 
 from pipelines.faces.names import find_images
 
+# How templates are compared, and what a report says of it. The paper gives the first for videos
+# (Sec. 5) and does not say how it compared templates.
+FUSIONS = {
+    "scores": (
+        "The score of two templates is the mean of the scores of all pairs of a face of one and a "
+        "face of the other, as the paper takes it for videos."
+    ),
+    "features": (
+        "A template's feature is the mean over its media, that of a video the mean of its frames."
+    ),
+}
+
 
 class Templates(NamedTuple):
     """Templates and what they are made of.
@@ -96,6 +108,20 @@ def pool(features: NDArray, templates: Templates) -> NDArray:
         Array (t, d) of the features' type.
     """
     return _means(_means(features[templates.rows], templates.media), templates.media_template)
+
+
+def faces_of(features: NDArray, templates: Templates) -> list[NDArray]:
+    """Features of the faces of each template.
+
+    Args:
+        features: float array (n, d).
+        templates: `Templates`.
+
+    Returns:
+        List of arrays (faces, d), a template each.
+    """
+    owner = templates.media_template[templates.media]
+    return np.split(features[templates.rows], np.flatnonzero(np.diff(owner)) + 1)
 
 
 def _means(rows, groups):

@@ -12,12 +12,20 @@ from sparseface_tf.evaluation import metrics
 from sparseface_tf.evaluation.estimate import Estimate, RateEstimate
 from sparseface_tf.evaluation.ijba.tables import SPLITS, read_table, table_path
 from sparseface_tf.evaluation.ijba.templates import (
+    FUSIONS,
     Templates,
     TemplateTest,
+    faces_of,
     find_templates,
     pool,
 )
 from sparseface_tf.evaluation.pairs import FARS, check_features, check_folds, score_pairs
+from sparseface_tf.evaluation.sets import mean_scores
+
+HOW = (
+    "TAR in each split at its lowest threshold with at most floor(FAR * impostors) false "
+    "accepts, not interpolated; mean and standard deviation over the splits."
+)
 
 
 class VerificationSplit(NamedTuple):
@@ -54,11 +62,7 @@ class TemplateVerification:
     comparisons: int
     missing: tuple
     left_out: int
-    how: str = (
-        "A template's feature is the mean over its media, that of a video the mean of its frames. "
-        "TAR in each split at its lowest threshold with at most floor(FAR * impostors) false "
-        "accepts, not interpolated; mean and standard deviation over the splits."
-    )
+    how: str
 
 
 def read_verification(
@@ -120,24 +124,35 @@ def _read_comparisons(path, templates):
 
 
 def evaluate_verification(
-    features: NDArray, test: TemplateTest, scorer: Any, fars: Sequence[float] = FARS
+    features: NDArray,
+    test: TemplateTest,
+    scorer: Any,
+    fars: Sequence[float] = FARS,
+    fusion: str = "scores",
 ) -> TemplateVerification:
     """Runs the 1:1 protocol.
 
     Args:
         features: float array (n, d), of `test.images`.
         test: `TemplateTest` of `VerificationSplit`s.
-        scorer: has `score_pairs(a, b)`, (p, d) and (p, d) -> (p,).
+        scorer: has `score_pairs(a, b)`, (p, d) and (p, d) -> (p,), and `score_matrix(a, b)`,
+            (n, d) and (m, d) -> (n, m).
         fars: false accept rates to give the TAR at.
+        fusion: one of `FUSIONS`.
 
     Returns:
         `TemplateVerification`.
     """
     check_features(features, len(test.images))
-    splits = [
-        metrics.Scores.of(score_pairs(pool(features, templates), pairs, scorer), same)
-        for templates, pairs, same in test.splits
-    ]
+    splits = []
+    for templates, pairs, same in test.splits:
+        if fusion == "scores":
+            scores: NDArray[np.floating] = mean_scores(
+                faces_of(features, templates), pairs, scorer
+            )
+        else:
+            scores = score_pairs(pool(features, templates), pairs, scorer)
+        splits.append(metrics.Scores.of(scores, same))
     rocs = [metrics.roc(scores) for scores in splits]
     grid = metrics.far_grid(min(len(scores.impostor) for scores in splits))
     return TemplateVerification(
@@ -151,4 +166,5 @@ def evaluate_verification(
         comparisons=sum(len(split.pairs) for split in test.splits),
         missing=test.missing,
         left_out=test.left_out,
+        how=f"{FUSIONS[fusion]} {HOW}",
     )

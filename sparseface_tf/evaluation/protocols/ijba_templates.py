@@ -2,6 +2,7 @@
 
 from pipelines.sources.boxed_faces import BoxedFaces
 from sparseface_tf.evaluation import ijba
+from sparseface_tf.evaluation.ijba import search, verification
 from sparseface_tf.evaluation.protocols.place import Found, missing_facts, number_of
 from sparseface_tf.evaluation.section import Run
 
@@ -11,9 +12,10 @@ class IjbaVerification:
 
     title = "IJB-A, 1:1"
     of_pairs = learns = False
-    how = ijba.TemplateVerification.how
 
     def __init__(self, place):
+        self.fusion = place.templates
+        self.how = f"{ijba.FUSIONS[self.fusion]} {verification.HOW}"
         folder = place.list("IJB-A_11_sets", "11", ".")
         self.source, splits = _ijba_faces(place, folder)
         self.test = ijba.read_verification(folder, self.source, splits, place.allow_missing)
@@ -25,7 +27,7 @@ class IjbaVerification:
         ]
 
     def run(self, features, names, make_scorer, learned):
-        result = ijba.evaluate_verification(features, self.test, make_scorer())
+        result = ijba.evaluate_verification(features, self.test, make_scorer(), fusion=self.fusion)
         numbers = {f"TAR at FAR {rate.far:g}": number_of(rate.rate) for rate in result.tar_at_far}
         numbers["AUC"] = number_of(result.auc)
         numbers["EER"] = number_of(result.eer, lower_is_better=True)
@@ -37,9 +39,10 @@ class IjbaSearch:
 
     title = "IJB-A, 1:N"
     of_pairs = learns = False
-    how = ijba.TemplateSearch.how
 
     def __init__(self, place):
+        self.fusion = place.templates
+        self.how = f"{ijba.FUSIONS[self.fusion]} {search.HOW}"
         folder = place.list("IJB-A_1N_sets", "1N", ".")
         self.source, splits = _ijba_faces(place, folder)
         self.test = ijba.read_search(folder, self.source, splits, place.allow_missing)
@@ -49,7 +52,7 @@ class IjbaSearch:
         ]
 
     def run(self, features, names, make_scorer, learned):
-        result = ijba.evaluate_search(features, self.test, make_scorer())
+        result = ijba.evaluate_search(features, self.test, make_scorer(), fusion=self.fusion)
         numbers = {"rank 1": number_of(result.rank_1), "rank 5": number_of(result.rank_5)}
         for rate in result.tpir_at_fpir:
             numbers[f"TPIR at FPIR {rate.far:g}"] = number_of(rate.rate)

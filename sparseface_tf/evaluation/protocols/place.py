@@ -19,6 +19,7 @@ class Place(NamedTuple):
         lists: folder of the published lists; empty for `data` itself.
         pairs: list of pairs, for "pairs".
         allow_missing: go on without images that are not there.
+        templates: how templates are compared, one of `ijba.FUSIONS`.
         open: function from a name to a source of faces, which may remember those it has opened.
     """
 
@@ -26,6 +27,7 @@ class Place(NamedTuple):
     lists: str = ""
     pairs: str = ""
     allow_missing: bool = False
+    templates: str = "scores"
     open: Callable = open_faces
 
     def faces(self) -> Any:

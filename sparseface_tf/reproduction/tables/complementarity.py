@@ -21,6 +21,7 @@ from sparseface_tf.reproduction.tables.base import (
 from sparseface_tf.reproduction.tables.selection import SELECTIONS
 from sparseface_tf.runs import MODEL
 from sparseface_tf.sparsify import kept_input_correlation
+from sparseface_tf.training import seeds
 from sparseface_tf.training.session import own_session
 
 _FILE = "kept_inputs.json"
@@ -45,7 +46,8 @@ class Complementarity(Table):
             # As Table 5's begin the next stage: the same images, the same draw.
             stage = N2.experiment(settings, seed, "").stages()[-1]
             model = keras.models.load_model(runs.stage(N1, seed, MODEL))
-            found = _selections(model, stage, settings.sparsity, images, seed + stage.number)
+            drawn = seeds.of_stage(seed, stage.number, seeds.SELECTION)
+            found = _selections(model, stage, settings.sparsity, images, drawn)
             write_json(path, found)
 
     def findings(self, results):

@@ -30,6 +30,15 @@ class Criteria(NetworkTable):
                 )
         return rows
 
+    def notes(self, results):
+        if "obd" not in self.reproduction.criteria:
+            return []
+        return [
+            "obd (Optimal Brain Damage) has its second derivatives from the diagonal of the "
+            "Gauss–Newton matrix, which leaves out a negative part for different pairs within the "
+            "margin."
+        ]
+
     def claims(self, results):
         claims = []
         for layer, last in enumerate(STRUCTURE):

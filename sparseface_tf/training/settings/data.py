@@ -6,6 +6,7 @@ from pipelines.command_line import setting
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.source import Faces
 from pipelines.sources import open_faces
+from pipelines.sources.names import check_there
 from sparseface_tf.training.settings.ranges import check_choice, check_range
 
 
@@ -25,6 +26,9 @@ class Data:
     )
     identities: int = setting(400, "Number of synthetic identities, held-out ones included.")
     images_per_identity: int = setting(20, "Synthetic images an identity.")
+    variation: float = setting(
+        1.0, "How much synthetic images of an identity differ, from 0 to 1; less is easier."
+    )
     held_out: float = setting(
         0.15,
         "Identities held out of training for the correlations and for choosing anything: "
@@ -65,11 +69,14 @@ class Data:
     )
 
     def check(self) -> None:
-        """Raises ValueError, in one line, on the first setting that makes no sense."""
+        """Raises ValueError or OSError, in one line, on the first setting that makes no sense."""
+        for name in filter(None, (self.faces, self.test_data)):
+            check_there(name)
         check_choice(self, "sampling", ("images", "identities"))
         check_range(self, "held_out", above=0)
         check_range(self, "held_out_images", least=0, below=1)
         check_range(self, "training_pairs", least=0)
+        check_range(self, "variation", least=0, most=1)
         if self.max_images < 0 or self.max_images == 1:
             raise ValueError(f"--max_images must be 0 or at least 2, got {self.max_images}.")
         if self.data_service and self.ordered:
@@ -85,6 +92,7 @@ class Data:
             name or self.faces,
             identities=self.identities,
             images_per_identity=self.images_per_identity,
+            variation=self.variation,
             seed=seed,
         )
 

@@ -20,12 +20,17 @@ class Run:
         key=True,
     )
     deterministic: bool = setting(False, "Same results to the bit on every run; slower.")
-    checkpoint_steps: int = setting(200, "Mini-batches between two checkpoints.")
+    checkpoint_minutes: float = setting(
+        1.0, "Minutes between two checkpoints; each stage ends with one. 0: not by time."
+    )
+    checkpoint_steps: int = setting(
+        0, "Mini-batches between two checkpoints, beside those by time. 0: only by time."
+    )
 
     def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_range(self, "seed", least=0)
-        check_range(self, "checkpoint_steps", least=1)
+        check_range(self, "checkpoint_minutes", "checkpoint_steps", least=0)
         check_choice(
             self, "precision", ("auto", "float32", "mixed_bfloat16", "mixed_float16")
         )

@@ -24,7 +24,11 @@ class Schedule:
     learning_rate: float = setting(1e-3, "Highest learning rate of the baseline.", key=True)
     retrain_learning_rate: float = setting(0.0, "The same of the re-trainings; 0: equal.")
     beta_1: float = setting(0.9, "Decay of the mean gradient (adamw), or the momentum (sgd).")
-    weight_decay: float = setting(1e-4, "Weight decay, decoupled (adamw) or not (sgd).")
+    weight_decay: float = setting(
+        1e-4,
+        "Weight decay of the kernels: decoupled from the gradient (adamw), or in the gradient as "
+        "Caffe has it (sgd).",
+    )
     schedule: str = setting(
         "cosine",
         "'cosine': warm-up, then half a cosine down to 1 %. 'smooth': the paper's slow decay "
@@ -78,8 +82,10 @@ class Schedule:
         )
         return steps or max(1, round(epochs * images / (2 * self.pairs)))
 
-    def stage_optimizer(self, steps: int, *, retrains: bool) -> keras.optimizers.Optimizer:
-        """The unbuilt optimizer of a stage of so many mini-batches."""
+    def stage_optimizer(
+        self, model: keras.Model, steps: int, *, retrains: bool
+    ) -> keras.optimizers.Optimizer:
+        """The unbuilt optimizer that trains a model in a stage of so many mini-batches."""
         peak = (self.retrain_learning_rate if retrains else 0) or self.learning_rate
         rates = learning_rates(
             self.schedule,
@@ -91,5 +97,5 @@ class Schedule:
             finetune=self.retrain_finetune if retrains else self.finetune,
         )
         return stage_optimizer(
-            self.optimizer, rates, beta_1=self.beta_1, weight_decay=self.weight_decay
+            self.optimizer, rates, model, beta_1=self.beta_1, weight_decay=self.weight_decay
         )

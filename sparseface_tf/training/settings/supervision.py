@@ -31,17 +31,23 @@ class Supervision:
     centre_weight: float = setting(0.0, "Weight of the centre loss on f; 0: none.")
     centre_rate: float = setting(0.5, "Rate at which the centres of the identities move.")
     branch_weight: float = setting(0.3, "Weight of the branches' signals against f's.")
-    verification_weight: float = setting(0.05, "Lambda of the verification signal (DeepID2).")
+    verification_weight: float = setting(
+        0.05,
+        "Lambda of DeepID2's joint signal: a pair adds the identification of both images and lambda "
+        "times its verification once.",
+    )
     margin: str = setting(
         "data",
         "Margin of the verification signal: a number, or 'data' for the distance that best "
-        "parts the training pairs, measured anew at every checkpoint.",
+        "parts the training pairs.",
     )
+    margin_steps: int = setting(200, "Mini-batches between two measurements of --margin=data.")
 
     def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_choice(self, "identification", IDENTIFICATION)
         check_range(self, "centre_weight", "branch_weight", "verification_weight", least=0)
+        check_range(self, "margin_steps", least=1)
         check_range(self, "centre_rate", least=0, most=1)
         try:
             self.identification_loss()
