@@ -18,6 +18,8 @@ from sparseface_tf.embedding import embeddings
 from sparseface_tf.embedding.embedder import find_model, open_embedder
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.embedding.systems import System, different_parts, open_systems
+from sparseface_tf.export.exporter import Exporter
+from sparseface_tf.export.settings import Export
 from sparseface_tf.networks import baseline_network
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -303,3 +305,23 @@ def test_a_process_that_only_opens_networks_knows_all_their_parts(tmp_path):
     # Not in this process, which has imported everything.
     program = "import sys; from sparseface_tf.embedding import open_embedder; open_embedder(sys.argv[1])"
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["my layer", "é", "a:b", "-f", "_f"])
+def test_names_that_tensorflow_refuses_are_told_with_the_rule(tmp_path, name):
+    model = keras.Sequential([
+        keras.Input((28, 24, 3)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, name=name),
+    ])
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    with pytest.raises(ValueError, match=f"a layer named '{name}', and TensorFlow wants names") as told:
+        Exporter(Export(model=path, output=str(tmp_path / "out"))).prepare()
+    assert "\n" not in str(told.value)
+    if name in ("-f", "_f"):
+        # Such names only a graph in a file cannot have.
+        assert open_embedder(path).network.predict_on_batch(np.zeros((1, 28, 24, 3))).shape == (1, 2)
+    else:
+        with pytest.raises(ValueError, match="letters of ASCII, digits and _ . - > only: give"):
+            open_embedder(path)

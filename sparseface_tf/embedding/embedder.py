@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from typing import Any
 
 import keras
@@ -175,8 +176,31 @@ def _load(path):
     with _one_line(path, "a Keras model"):
         # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    check_names(model, path)
     check_weights(model, path)
     return model
+
+
+def check_names(model: keras.Model, path: str, first: str = "") -> None:
+    r"""Makes sure that TensorFlow can run layers of these names, of which it makes scopes.
+
+    Args:
+        model: the network.
+        path: its file, to be named in errors.
+        first: what a name must begin with besides, a regular expression.
+
+    Raises:
+        ValueError: with the first name that cannot be.
+    """
+    allowed = r"[A-Za-z0-9_.\\/>-]*"
+    for layer in model._flatten_layers():
+        if not re.fullmatch(first + allowed, layer.name):
+            rule = "letters of ASCII, digits and _ . - > only"
+            rule += ", and begin with a letter, a digit or a dot" * bool(first)
+            raise ValueError(
+                f"{path} has a layer named '{layer.name}', and TensorFlow wants names that have {rule}: "
+                "give the layer another name."
+            )
 
 
 def check_weights(model: keras.Model, path: str) -> None:
