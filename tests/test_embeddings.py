@@ -1,6 +1,7 @@
 """Features on disk: computed once, by content, whatever happens to the files."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -325,3 +326,49 @@ def test_names_that_tensorflow_refuses_are_told_with_the_rule(tmp_path, name):
     else:
         with pytest.raises(ValueError, match="letters of ASCII, digits and _ . - > only: give"):
             open_embedder(path)
+
+
+def test_only_files_with_what_is_asked_for_are_read(tmp_path, lfw, embedder, monkeypatch):
+    monkeypatch.setattr(embeddings, "SHARD", 2)
+    whole = FeatureCache(tmp_path / "cache").features(embedder, lfw, np.arange(6))
+    read = []
+    opened = embeddings._opened
+
+    def note(path, size, part):
+        read.append(part)
+        return opened(path, size, part)
+
+    monkeypatch.setattr(embeddings, "_opened", note)
+    cache = FeatureCache(tmp_path / "cache")
+    np.testing.assert_array_equal(cache.features(embedder, lfw, [3]), whole[[3]])
+    assert read == ["keys"] * 3 + ["features"]
+    np.testing.assert_array_equal(cache.features(embedder, lfw, [5, 0, 4]), whole[[5, 0, 4]])
+    # The index stays; images 4 and 5 are in one file.
+    assert read[4:] == ["features"] * 2
+
+
+def test_what_was_not_used_for_longest_is_evicted(tmp_path, lfw, embedder, monkeypatch):
+    monkeypatch.setattr(embeddings, "SHARD", 2)
+    cache = FeatureCache(tmp_path / "cache")
+    whole = cache.features(embedder, lfw, np.arange(4))
+    files = sorted((tmp_path / "cache").rglob("*.npz"))
+    for path in files:
+        os.utime(path, (1, 1))
+    cache.features(embedder, lfw, [2])  # makes the second file the one used last
+    (used,) = (path for path in files if path.stat().st_mtime > 1)
+    cache.limit = sum(path.stat().st_size for path in files)
+    cache.features(embedder, lfw, [4, 5])
+    left = [*(tmp_path / "cache").rglob("*.npz")]
+    assert len(left) == 2 and used in left
+    # Gone is gone for an index that knew it: computed again.
+    seen = counting(monkeypatch)
+    np.testing.assert_allclose(cache.features(embedder, lfw, np.arange(4)), whole, rtol=1e-5)
+    assert seen == [0, 1]
+
+
+def test_a_limit_below_one_file_keeps_the_newest(tmp_path, lfw, embedder):
+    cache = FeatureCache(tmp_path / "cache", limit=1)
+    first = cache.features(embedder, lfw, [0, 1])
+    np.testing.assert_array_equal(cache.features(embedder, lfw, [0, 1]), first)
+    cache.features(embedder, lfw, [2])
+    assert len([*(tmp_path / "cache").rglob("*.npz")]) == 1
