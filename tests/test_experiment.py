@@ -1,6 +1,6 @@
 import dataclasses
-import math
 import fractions
+import math
 
 import pytest
 from run_folders import claim

@@ -239,7 +239,7 @@ def masked_layer(
     layer = model.get_layer(name)
     if not hasattr(layer, "assign_mask"):
         raise ValueError(f"layer '{name}' is a {type(layer).__name__}, which has no mask: {_instead(layer)}")
-    mask = mask_of(layer)
+    mask = keras.ops.convert_to_numpy(layer.mask)
     kept = number_kept(density, mask.size, block)
     check_enough(np.count_nonzero(blocks_of(mask, block).all(axis=-2)), kept, block)
     return layer
