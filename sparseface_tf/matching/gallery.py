@@ -82,12 +82,15 @@ def top_k(
 
 def _checked(probes, gallery, k, offsets):
     """The probes and the gallery's offsets in the gallery's type, or ValueError."""
-    probes, shape = np.asarray(probes), np.shape(gallery[:1])
-    if len(shape) != 2:
-        raise ValueError(f"The gallery must be of shape (m, d), a vector a row, got rows {shape[1:]}.")
+    probes = np.asarray(probes)
+    # What has slices only is looked at when it is read.
+    shape = getattr(gallery, "shape", (len(gallery), *probes.shape[1:]))
+    if len(shape) != 2 and hasattr(gallery, "shape"):
+        raise ValueError(f"The gallery must be of shape (m, d), a vector a row, got {shape}.")
     if probes.ndim != 2 or probes.shape[1] != shape[1]:
+        wanted = shape[1] if len(shape) == 2 else "d"
         raise ValueError(
-            f"The probes must be of shape (n, {shape[1]}), a vector a row as in the gallery, got "
+            f"The probes must be of shape (n, {wanted}), a vector a row as in the gallery, got "
             f"{probes.shape}."
         )
     if not 1 <= k <= len(gallery):
