@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
+from sparseface_tf.programs.backend import check_backend
 from sparseface_tf.programs.flag_files import FlagFile, find_flag_file, read_flag_files
 from sparseface_tf.reproduction.duration import duration, told_duration
 from sparseface_tf.reproduction.reproducer import ROWS, Reproducer, Reproduction
@@ -76,6 +77,7 @@ def ask(reproducer: Reproducer) -> None:
 def program(words):
     with one_line_errors(ValueError, OSError):
         check_arguments(words)
+        check_backend()
         reproducer = Reproducer(from_flags(Reproduction), from_flags(Experiment))
         reproducer.prepare()
         print(reproducer.plan())
