@@ -80,7 +80,7 @@ class TFLiteExporter(Exporter):
             "region": self.embedder.region.name,
             "input": f"image, {export.input} {file.shape(file.inputs()[IMAGE])}",
             "quantization": export.quantization,
-            "forms of layers chosen by": self._rule(),
+            "forms of layers chosen by": self.rule(),
             "parity on": f"{len(self.images)} faces of {source_name(export.parity_data)}",
             "parity with the network in float32": str(measured),
             "parity with the network as it was trained": str(trained),
@@ -95,7 +95,7 @@ class TFLiteExporter(Exporter):
     def title(self):
         return f"file (--quantization={self.export.quantization})"
 
-    def _rule(self):
+    def rule(self):
         """What chose the forms of sparse layers, in words."""
         if self.export.forms == "measured":
             return f"times measured on this machine ({platform.machine()}) (--forms=measured)"
