@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 FOLDERS = {
     "sparseface_tf.flags": "flags",
     "sparseface_tf.saved_models.face": "saved_models/face",
+    "sparseface_tf.saved_models.joined_75": "saved_models/joined_75",
 }
 
 setup(

@@ -60,8 +60,8 @@ def calibrated(folder):
     scorer = JointBayesian().fit(features.reshape(240, -1), labels)
     scored = all_pairs(scorer, features[:4].reshape(120, -1), labels[:120])
     found = {
-        COSINE: Scoring(Cosine(), Calibration.of(*scored)),
-        JOINT_BAYESIAN: Scoring(scorer, Calibration.of(*scored)),
+        COSINE: Scoring(Cosine(), {1: Calibration.of(*scored)}),
+        JOINT_BAYESIAN: Scoring(scorer, {1: Calibration.of(*scored)}),
     }
     write_scorings(folder / FILE, f"{embedder.key}-{CUT}", found)
     return found[JOINT_BAYESIAN]

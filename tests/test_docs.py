@@ -88,11 +88,6 @@ def test_blocks_say_their_language(page):
             assert yaml.safe_load(content)
 
 
-def test_requests_are_json():
-    request = re.search(r"predict -d '(.*?)'", read("docs/serving.md"), re.DOTALL)[1]
-    assert json.loads(request)["signature_name"] == "embed_jpeg"
-
-
 def test_commands_parse(forks):
     lines = command_lines()
     assert {line.split()[0] for _, line in lines} >= {"sparseface", "python", "pip"}

@@ -246,7 +246,7 @@ def test_landmarks_and_boxes_that_cannot_be(world):
         (0, 0, 5000, 5000),
     ):
         box = np.float32([bad])
-        refused(world, "embed_jpeg_box", "a box that does not", image=[content], box=box)
+        refused(world, "embed_jpeg_box", "a box (that|of)", image=[content], box=box)
 
 
 def test_inputs_of_different_lengths(world):

@@ -103,8 +103,8 @@ CLOSE = {
 }
 REFUSED = {
     "empty": (b"", "empty"),
-    "text": (b"This is no image.", "Unknown image file format"),
-    "tiff": (file(PICTURE, "TIFF"), "Unknown image file format"),
+    "text": (b"This is no image.", "no JPEG, PNG, BMP, GIF or WebP file"),
+    "tiff": (file(PICTURE, "TIFF"), "no JPEG, PNG, BMP, GIF or WebP file"),
     "jpeg, half": (JPEG[: len(JPEG) // 2], "JPEG"),
     "jpeg, most": (JPEG[:-20], "JPEG"),
     "jpeg, head": (JPEG[:12], "JPEG"),
@@ -113,7 +113,7 @@ REFUSED = {
     "png, head": (PNG[:12], "PNG"),
     "gif, half": (GIF[: len(GIF) // 2], "GIF"),
     "gif, head": (GIF[:8], "GIF"),
-    "bmp, half": (BMP[: len(BMP) // 2], "Input size should match"),
+    "bmp, half": (BMP[: len(BMP) // 2], "a BMP file that is damaged or cut short"),
     "bmp, head": (BMP[:12], "cut short, or a BMP file of a rare kind"),
     "jpeg inks without Adobe's mark": (without_adobe(CMYK), "a CMYK JPEG without Adobe's mark"),
     "bmp black and white": (file(PICTURE.convert("1"), "BMP"), "a BMP file of a rare kind"),

@@ -15,9 +15,12 @@ from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.matching.joint_bayesian import JointBayesian
 from sparseface_tf.recognition import scoring
 from sparseface_tf.recognition.calibration import Calibration, far_steps
-from sparseface_tf.recognition.pairs import all_pairs, listed_pairs
+from sparseface_tf.recognition.learning import calibrate
+from sparseface_tf.recognition.pairs import all_pairs, listed_pairs, template_pairs
 from sparseface_tf.recognition.scoring import Scoring, read_scorings, write_scorings
-from sparseface_tf.recognition.tail import Tail, rate_of_comparison
+from sparseface_tf.recognition.search import NAMED, PROBABLY, UNKNOWN, Rule, Search
+from sparseface_tf.recognition.tail import Tail
+from sparseface_tf.recognition.templates import Templates
 
 
 def normal_scores(people=40, each=10, seed=0):
@@ -103,11 +106,18 @@ def test_thresholds_rise_as_rates_fall(calibration):
             calibration.threshold_at(rate)
 
 
-@given(st.floats(1e-9, 0.1), st.integers(1, 10**6))
-def test_rate_of_a_search(rate, comparisons):
-    one = rate_of_comparison(rate, comparisons)
-    assert 0 < one <= rate * (1 + 1e-12)
-    assert 1 - np.exp(comparisons * np.log1p(-one)) == pytest.approx(rate, rel=1e-4)
+def test_rates_of_comparisons_are_those_of_the_thresholds(calibration):
+    for far, threshold in zip(calibration.far, calibration.threshold):
+        rate, measured = calibration.rate_at(calibration.log_ratio(threshold))
+        assert rate == pytest.approx(far, rel=1e-6) and measured
+    assert calibration.rate_at(-1000.0) == (0.1, True)
+    beyond = np.linspace(calibration.threshold[0], calibration.threshold[0] + 3, 50)[1:]
+    found = [calibration.rate_at(calibration.log_ratio(score)) for score in beyond]
+    assert not any(measured for _, measured in found)
+    assert (np.diff([rate for rate, _ in found]) <= 0).all() and found[0][0] <= calibration.far[0]
+    for rate in (1e-5, 1e-6):  # the tail of normal scores
+        log_ratio = calibration.log_ratio(norm.isf(rate))
+        assert np.log10(calibration.rate_at(log_ratio)[0]) == pytest.approx(np.log10(rate), abs=0.7)
 
 
 @given(st.integers(100, 10**9))
@@ -153,46 +163,168 @@ def test_clear_errors():
         Calibration.of(np.where(same, 2.0, 0.0), same, identities)
 
 
+def test_scores_with_templates_in_loops():
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(5), [7, 6, 5, 2, 1])
+    features = generator.normal(size=(5, 4))[labels] + generator.normal(size=(21, 4))
+    scorer = JointBayesian().fit(features, labels)
+    scores, same, identities = template_pairs(scorer, features, labels, 2, most=10_000)
+    # Templates of two: three, two and two of people with more than two faces, against the faces of
+    # these that are not in them.
+    templates, faces = {0: 3, 1: 2, 2: 2}, {0: 7, 1: 6, 2: 5}
+    assert same.sum() == sum(count * (faces[p] - 2) for p, count in templates.items())
+    for p, count in templates.items():
+        for other in set(faces) - {p}:
+            pairs = (identities == [p, other]).all(1)
+            assert pairs.sum() == count * faces[other] and not same[pairs].any()
+    # Each score is one of the mean of two faces of the person.
+    for score, (p, other) in zip(scores, identities):
+        rows = np.flatnonzero(labels == p)
+        means = [features[[i, k]].mean(0) for i in rows for k in rows if i < k]
+        expected = scorer.score_matrix(np.array(means), features[labels == other])
+        assert np.abs(expected - score).min() < 1e-5
+    # Of everyone as many fewer: one template and one face each.
+    scores, same, _ = template_pairs(scorer, features, labels, 2, most=9)
+    assert (len(scores), same.sum()) == (9, 3)
+    assert not len(template_pairs(scorer, features, labels, 9, most=9)[0])
+
+
+def test_a_template_is_the_mean_of_the_features():
+    features = np.arange(12, dtype=np.float32).reshape(4, 3)
+    people = Templates.of(["b", "a", "b", "b"], features)
+    assert people.names == ["b", "a"] and people.photographs.tolist() == [3, 1]
+    np.testing.assert_allclose(people.features, [features[[0, 2, 3]].mean(0), features[1]])
+    assert len(Templates.of([], np.zeros((0, 0), np.float32))) == 0
+    with pytest.raises(ValueError, match="1 names were given for 4 faces"):
+        Templates.of(["a"], features)
+
+
 # --- Search ---------------------------------------------------------------------------------------
 
 
-def search_by_hand(scoring, probe, gallery, names, far):
-    """Match of one face, in loops."""
-    best = {}
-    for vector, name in zip(gallery, names):
-        score = float(scoring.scorer.score_pairs(probe[None], vector[None])[0])
-        best[name] = max(score, best.get(name, -np.inf))
-    ratios = {name: np.exp(scoring.calibration.log_ratio(score)) for name, score in best.items()}
-    name = max(best, key=best.get)
-    total = sum(ratio * 0.5 / len(best) for ratio in ratios.values()) + 0.5
-    rate = 1 - (1 - far) ** (1 / len(gallery))
-    known = best[name] >= scoring.calibration.threshold_at(rate)[0]
-    return name, known, best[name], ratios[name] * 0.5 / len(best) / total
+def search_by_hand(scoring, probe, faces, names, rule):
+    """(name, probability, score, rates of a search at this ratio) of one face, in loops."""
+    people = list(dict.fromkeys(names))
+    found = []
+    for person in people:
+        own = [face for face, name in zip(faces, names) if name == person]
+        template = np.mean(own, axis=0, dtype=np.float64).astype(np.float32)
+        calibration = scoring.calibration_of(len(own))
+        score = float(scoring.scorer.score_pairs(probe[None], template[None])[0])
+        ratio = np.exp(calibration.slope * score + calibration.intercept)
+        share = rule.prior / len(people)
+        found.append((ratio, person, ratio * share / (ratio * share + 1 - share), score))
+    ratio, name, probability, score = max(found)
+    none = 1.0
+    for person in people:
+        calibration = scoring.calibration_of(names.count(person))
+        none *= 1 - calibration.rate_at(np.log(ratio))[0]
+    return name, probability, score, 1 - none
 
 
-@pytest.mark.parametrize("kind", [scoring.COSINE, scoring.JOINT_BAYESIAN])
-def test_search_against_loops(kind):
+@pytest.fixture(scope="module", params=[scoring.COSINE, scoring.JOINT_BAYESIAN])
+def people(request):
+    """A `Scoring` of invented people, and their features and labels."""
     generator = np.random.default_rng(0)
-    centres = generator.normal(size=(30, 8))
-    labels = np.repeat(np.arange(30), 6)
-    features = (centres[labels] + 0.4 * generator.normal(size=(180, 8))).astype(np.float32)
-    scorer = Cosine() if kind == scoring.COSINE else JointBayesian().fit(features, labels)
-    scores = Scoring(scorer, Calibration.of(*all_pairs(scorer, features, labels)))
-    # A gallery of the first ten, of one to five faces each; probes of twenty people.
-    rows = [6 * p + k for p in range(10) for k in range(1 + p % 5)]
-    gallery, names = features[rows], [f"Person {labels[row]}" for row in rows]
-    probes = features[5 : 6 * 20 : 6]
-    matches = scores.search(probes, gallery, names, 0.05)
-    assert {match.known for match in matches[10:]} == {False}  # strangers
-    assert sum(match.known for match in matches[:10]) >= 4
+    centres = generator.normal(size=(60, 8))
+    labels = np.repeat(np.arange(60), 8)
+    features = (centres[labels] + 0.5 * generator.normal(size=(480, 8))).astype(np.float32)
+    scorer = Cosine()
+    if request.param == scoring.JOINT_BAYESIAN:
+        scorer = JointBayesian().fit(features, labels)
+    return Scoring(scorer, calibrate(scorer, features, labels)), features, labels
+
+
+def gallery_of(features, labels, size):
+    """Names and faces of the first people, one to five of each, and a face of each that is left."""
+    rows = [8 * p + k for p in range(size) for k in range(1 + p % 5)]
+    return [f"Person {labels[row]}" for row in rows], features[rows], features[7::8]
+
+
+def test_search_against_loops(people):
+    scores, features, labels = people
+    assert [*scores.calibrations] == [1, 2, 3, 5]
+    names, faces, probes = gallery_of(features, labels, 10)
+    rule = Rule(far=0.02, prior=0.3)
+    search = Search(scores, Templates.of(names, faces), rule)
+    matches = search(probes)
+    assert sum(match.grade == NAMED for match in matches[:10]) >= 6
+    assert sum(match.grade == NAMED for match in matches[10:]) <= 4  # strangers
     for probe, match in zip(probes, matches):
-        name, known, score, probability = search_by_hand(scores, probe, gallery, names, 0.05)
-        assert (match.name, match.known) == (name, known)
+        name, probability, score, far = search_by_hand(scores, probe, faces, names, rule)
+        assert match.name == name
         assert match.score == pytest.approx(score, rel=1e-4, abs=1e-5)
         assert match.probability == pytest.approx(probability, rel=1e-3, abs=1e-9)
-    assert scores.search(probes[:0], gallery, names, 0.05) == []
-    empty = scores.search(probes[:2], gallery[:0], [], 0.05)
-    assert [(m.name, m.known) for m in empty] == [(None, False)] * 2
+        # The grade says how often a stranger comes as far.
+        assert far <= {NAMED: 0.02, PROBABLY: 0.1, UNKNOWN: 1}[match.grade] * 1.001
+        assert far >= {NAMED: 0, PROBABLY: 0.02, UNKNOWN: 0.1}[match.grade] * 0.999
+    assert search(probes[:0]) == []
+    empty = Search(scores, Templates.of([], np.zeros((0, 0), np.float32)), rule)
+    assert [(m.name, m.grade) for m in empty(probes[:2])] == [(None, UNKNOWN)] * 2
+
+
+def test_no_face_with_a_higher_percentage_has_a_lower_grade(people):
+    scores, features, labels = people
+    order = {UNKNOWN: 0, PROBABLY: 1, NAMED: 2}
+    for size in (1, 2, 20):
+        names, faces, probes = gallery_of(features, labels, size)
+        for far in (0.1, 0.01, 1e-6):
+            found = {}
+            for prior in (0.5, 0.01, 0.99):
+                search = Search(scores, Templates.of(names, faces), Rule(far, prior))
+                matches = sorted(search(probes), key=lambda match: match.probability)
+                grades = [order[match.grade] for match in matches]
+                assert grades == sorted(grades)
+                for border, least in ((search.named, NAMED), (search.probably, PROBABLY)):
+                    for match in matches:
+                        reaches = match.probability >= border.probability
+                        assert reaches == (order[match.grade] >= order[least])
+                found[prior] = sorted((m.grade, m.name) for m in matches)
+            # A prior moves percentages, not names.
+            assert found[0.5] == found[0.01] == found[0.99]
+
+
+def test_two_photographs_are_compared_as_a_search_among_one(people):
+    scores, features, _ = people
+    one = Search(scores, Templates.of(["A"], features[:1]), Rule(0.01))
+    (match,) = one(features[1:2])
+    ratio = scores.calibration.log_ratio(scores.scorer.score_pairs(features[:1], features[1:2])[0])
+    assert match.probability == pytest.approx(1 / (1 + np.exp(-ratio)), rel=1e-4)
+    rate, measured = scores.calibration.rate_at(one.named.log_ratio)
+    assert rate == pytest.approx(0.01, rel=1e-6) and measured and one.named.measured
+    assert one.probably.far == 0.1 and one.probably.log_ratio < one.named.log_ratio
+    assert not Search(scores, Templates.of(["A"], features[:1]), Rule(1e-6)).named.measured
+
+
+def test_strangers_are_named_at_the_rate_that_is_said():
+    """Of a gallery with templates of one to five photographs, by people who calibrate nothing."""
+    generator = np.random.default_rng(4)
+
+    def faces(people, each):
+        centres = generator.normal(size=(people, 1, 16))
+        return (centres + 0.9 * generator.normal(size=(people, each, 16))).astype(np.float32)
+
+    known = faces(100, 6).reshape(-1, 16)
+    scores = Scoring(Cosine(), calibrate(Cosine(), known, np.repeat(np.arange(100), 6)))
+    alarms = {far: [] for far in (0.1, 0.01)}
+    for _ in range(12):
+        others = faces(10, 6)
+        names = [str(p) for p in range(10) for _ in range(1 + p % 5)]
+        rows = np.concatenate([others[p, : 1 + p % 5] for p in range(10)])
+        strangers = faces(300, 1)[:, 0]
+        for far, found in alarms.items():
+            matches = Search(scores, Templates.of(names, rows), Rule(far))(strangers)
+            found += [match.grade == NAMED for match in matches]
+    for far, found in alarms.items():
+        assert far / 2 < np.mean(found) < 2 * far
+
+
+def test_a_face_that_is_two_people_has_both_names(people):
+    scores, features, _ = people
+    names, faces = ["Ann", "Bob", "Cy"], features[[0, 0, 8]]
+    (match,) = Search(scores, Templates.of(names, faces), Rule(0.1))(features[:1])
+    assert {match.name, match.other} == {"Ann", "Bob"} and match.grade == NAMED
+    assert match.probability == pytest.approx(match.other_probability)
 
 
 # --- The file -------------------------------------------------------------------------------------
@@ -204,8 +336,8 @@ def written(tmp_path_factory, calibration):
     features = generator.normal(size=(60, 6)) + np.repeat(generator.normal(size=(12, 6)), 5, 0)
     scorer = JointBayesian(4, random_state=0).fit(features, np.repeat(np.arange(12), 5))
     scorings = {
-        scoring.COSINE: Scoring(Cosine(), calibration),
-        scoring.JOINT_BAYESIAN: Scoring(scorer, calibration),
+        scoring.COSINE: Scoring(Cosine(), {1: calibration, 3: calibration}),
+        scoring.JOINT_BAYESIAN: Scoring(scorer, {1: calibration}),
     }
     path = tmp_path_factory.mktemp("file") / "recognition.npz"
     write_scorings(path, "a key", scorings)
@@ -219,6 +351,7 @@ def test_what_is_read_scores_as_what_was_written(written, calibration):
     again = found[scoring.JOINT_BAYESIAN].scorer
     expected = scorer.score_matrix(features, features)
     np.testing.assert_allclose(again.score_matrix(features, features), expected, atol=1e-9)
+    assert [[*one.calibrations] for one in found.values()] == [[1, 3], [1]]
     for one in found.values():
         assert one.calibration.tail == calibration.tail
         assert one.calibration.threshold_at(0.003) == calibration.threshold_at(0.003)
@@ -237,18 +370,20 @@ def rewritten(path, target, **changes):
 
 def test_other_files_are_refused_in_one_line(written, tmp_path):
     path = written[0]
-    with pytest.raises(ValueError, match="of another network .*calibrate this one"):
+    with pytest.raises(ValueError, match="of another network .*--output=FILE makes one"):
         read_scorings(path, "another key")
-    with pytest.raises(FileNotFoundError, match="No calibration .* calibrate --data=DIR makes it"):
-        read_scorings(tmp_path / "none.npz", "a key")
+    line = r"No calibration .*: sparseface recognize calibrate --model='my runs' --data=DIR --output=.*none"
+    with pytest.raises(FileNotFoundError, match=line):
+        read_scorings(tmp_path / "none.npz", "a key", "my runs")
     target = tmp_path / "bad.npz"
     bad = [
         {"version": np.int64(9)},
+        {"version": np.int64(1)},
         {"version": None},
-        {"cosine.slope": None},
-        {"cosine.slope": np.float64(-1)},
-        {"cosine.far": np.array([0.1, 0.01])},
-        {"cosine.threshold": np.array(["1"])},
+        {"cosine.1.slope": None},
+        {"cosine.1.slope": np.float64(-1)},
+        {"cosine.3.far": np.array([0.1, 0.01])},
+        {"cosine.1.threshold": np.array(["1"])},
         {"joint_bayesian.mean": np.zeros(5)},
         {"joint_bayesian.variances": -np.ones(4)},
         {"joint_bayesian.projection": np.full((6, 4), np.nan)},

@@ -12,7 +12,7 @@ from programs import ROOT
 
 # What a build reads, besides the packages.
 FILES = ["setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"]
-FOLDERS = ["pipelines", "sparseface_tf", "flags", "saved_models/face"]
+FOLDERS = ["pipelines", "sparseface_tf", "flags", "saved_models/face", "saved_models/joined_75"]
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def test_every_module_and_what_it_reads(wheel, package):
     assert kinds == ({"py", "csv"} if package == "pipelines" else {"py", "j2"})
 
 
-def test_flag_files_and_the_network_to_recognise_with(wheel):
-    for name in ("flags", "saved_models/face"):
+def test_flag_files_and_the_networks_to_recognise_and_to_serve_with(wheel):
+    for name in ("flags", "saved_models/face", "saved_models/joined_75"):
         here = contents(ROOT / name, "*")
         assert here and contents(wheel / "sparseface_tf" / name, "*") == here
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl import logging
 from tqdm import tqdm
 
-from pipelines.faces.images import reason_of
+from pipelines.faces.reasons import reason_of
 from pipelines.faces.source import Faces
 from pipelines.files import write_text
 from pipelines.inspection.copies import equal_copies

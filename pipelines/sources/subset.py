@@ -59,12 +59,17 @@ def cap_images(source: Faces, most: int, seed: int) -> Faces:
     """
     if not most or np.bincount(source.labels).max() <= most:
         return source
+    return Subset(source, capped(source.labels, most, seed))
+
+
+def capped(labels: NDArray[np.integer], most: int, seed: int) -> NDArray[np.int64]:
+    """Which images `cap_images` keeps: rows, ascending, of an array of labels from 0."""
     # In an order shuffled once, the first ones of each identity.
-    order = np.random.default_rng([seed, 2]).permutation(len(source))
-    order = order[np.argsort(source.labels[order], kind="stable")]
-    _, starts = np.unique(source.labels[order], return_index=True)
-    rank = np.arange(len(order)) - starts[source.labels[order]]
-    return Subset(source, order[rank < most])
+    order = np.random.default_rng([seed, 2]).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    _, starts = np.unique(labels[order], return_index=True)
+    rank = np.arange(len(order)) - starts[labels[order]]
+    return np.sort(order[rank < most])
 
 
 def split_identities(source: Faces, held_out: float, seed: int) -> tuple[Subset, Subset]:

@@ -20,7 +20,7 @@ COMMANDS = {
     "detect": ("pipelines.commands.detect", "Find the faces in photographs and their landmarks."),
     "inspect": ("pipelines.commands.inspect", "Report on a data set: counts, duplicates, overlap."),
     "records": ("pipelines.commands.write_records", "Write a data set as sharded records."),
-    "serve": ("sparseface_tf.serving.command", "Serve an exported network over HTTP and gRPC."),
+    "serve": ("sparseface_tf.programs.serve", "Serve a network over HTTP and gRPC."),
 }
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipelines.files import write_atomically
+from sparseface_tf.recognition.search import NAMED, PROBABLY, UNKNOWN
 
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-KNOWN, UNKNOWN = (0, 130, 60), (190, 50, 30)
+COLOURS = {NAMED: (0, 130, 60), PROBABLY: (165, 100, 0), UNKNOWN: (190, 50, 30)}
 WHITE = (255, 255, 255)
 # Pixels of the longer and of the shorter side that a small photograph is enlarged to, so that there
 # is room for letters; but to no more pixels than this.
@@ -20,14 +21,14 @@ MOST = 1 << 24
 LETTER, FLAT_LETTER = 1 / 40, 1 / 12
 
 
-def annotated(image, faces, texts, known):
+def annotated(image, faces, texts, grades):
     """Draws what is known of the faces in a photograph.
 
     Args:
         image: uint8 array (height, width, 3).
         faces: list of `pipelines.detection.Face`.
         texts: list of strings, one a face, of any letters that DejaVu Sans has.
-        known: list of bools, one a face: the colour.
+        grades: list of `NAMED`, `PROBABLY` or `UNKNOWN`, one a face: the colour.
 
     Returns:
         A Pillow image: the photograph, enlarged by a whole number if it is small.
@@ -43,7 +44,7 @@ def annotated(image, faces, texts, known):
     font = ImageFont.truetype(path, size)
     line = max(2, size // 8)
     boxes = [[float((side + 0.5) * factor) for side in face.box] for face in faces]
-    colours = [KNOWN if yes else UNKNOWN for yes in known]
+    colours = [COLOURS[grade] for grade in grades]
     for box, colour in zip(boxes, colours):
         draw.rectangle(box, outline=WHITE, width=2 * line)
         draw.rectangle(box, outline=colour, width=line)

@@ -11,10 +11,15 @@ from sklearn.linear_model import LogisticRegression
 
 from sparseface_tf.evaluation.bootstrap import LEVEL, RESAMPLES
 from sparseface_tf.evaluation.metrics import accepted, threshold_at_far
-from sparseface_tf.recognition.tail import LEAST, Tail
+from sparseface_tf.recognition.tail import FEWEST, LEAST, Tail
 
 # Impostor scores that the probability is learned from.
 ENOUGH = 100_000
+# Share of pairs of one person that the log-odds are fitted for: most comparisons of a search are of
+# two, so that the high scores are what matters.
+FITTED_PRIOR = 0.01
+# scikit-learn's C: it keeps the slope finite where scores separate, and nothing else.
+PENALTY = 1000.0
 # Rates of false accepts that thresholds are kept for: so many in each power of ten.
 STEPS = 20
 HIGHEST = 0.1
@@ -25,8 +30,9 @@ class Calibration:
     """What the scores of one scorer, on the features of one network, mean.
 
     Attributes:
-        slope, intercept: log-odds of the same person, slope · score + intercept, where both
-            answers are equally likely beforehand (Platt).
+        slope, intercept: logarithm of the likelihood ratio, slope · score + intercept, by logistic
+            regression weighted for a prior of `FITTED_PRIOR` (Brümmer and du Preez,
+            "Application-independent evaluation of speaker detection", 2006).
         people, genuine, impostors: numbers of people and of pairs that it was learned from.
         tail: `Tail` of the impostor scores.
         far: float array (k,), ascending: measured rates of false accepts.
@@ -61,7 +67,7 @@ class Calibration:
         Args:
             scores: float array (p,), higher for more similar faces.
             same: bool array (p,), whether a pair is of one person.
-            identities: integer array (p, 2), of both faces.
+            identities: integer array (p, 2), of both faces, from 0.
             seed: of the bootstrap.
 
         Raises:
@@ -78,8 +84,9 @@ class Calibration:
         slope, intercept = _log_odds(genuine, impostor)
         far = far_steps(len(impostor))
         threshold = np.array([threshold_at_far(impostor, rate) for rate in far], np.float64)
-        people, number = np.unique(identities, return_inverse=True)
-        number = number.reshape(np.shape(identities))
+        who = np.asarray(identities)
+        people = np.flatnonzero(np.bincount(who.ravel()))
+        number = np.searchsorted(people, who)
         (far_low, far_high), (tar_low, tar_high) = _intervals(
             all_scores, is_same, number, threshold, seed
         )
@@ -107,6 +114,22 @@ class Calibration:
     def probability(self, scores: ArrayLike) -> NDArray[np.float64]:
         """That scores are of one person, where both answers are equally likely beforehand."""
         return np.exp(-np.logaddexp(0, -self.log_ratio(scores)))
+
+    def rate_at(self, log_ratio: float) -> tuple[float, bool]:
+        """The rate of false accepts of a comparison at a logarithm of the likelihood ratio.
+
+        Between two measured rates it is interpolated, beyond the lowest read off the tail.
+
+        Returns:
+            rate: up to `HIGHEST`, also where it is above.
+            measured: whether it was; else it is an extrapolation.
+        """
+        score = (log_ratio - self.intercept) / self.slope
+        if score > self.threshold[0]:
+            return min(float(self.far[0]), self.tail.rate_at(score)), False
+        rates = np.log(self.far[::-1])
+        rate = float(np.exp(np.interp(score, self.threshold[::-1], rates)))
+        return min(rate, HIGHEST), True
 
     def threshold_at(self, far: float) -> tuple[float, bool]:
         """The score from which on two faces are taken for the same at a rate of false accepts.
@@ -164,6 +187,11 @@ class Calibration:
         return cls(**known)
 
 
+def enough(same: NDArray[np.bool_]) -> bool:
+    """Whether pairs, of one person or not, are enough for a `Calibration`."""
+    return int(same.sum()) >= LEAST and int((~same).sum()) >= 2 * FEWEST
+
+
 def far_steps(impostors):
     """Rates of false accepts that so many impostors can measure, ascending; powers of ten exactly."""
     lowest = LEAST / impostors
@@ -173,7 +201,7 @@ def far_steps(impostors):
 
 
 def _log_odds(genuine, impostor):
-    """Slope and intercept of the log-odds by logistic regression, both kinds weighing the same.
+    """Slope and intercept of the log likelihood ratio by logistic regression.
 
     Args:
         genuine, impostor: float arrays, ascending.
@@ -185,14 +213,16 @@ def _log_odds(genuine, impostor):
     x = np.concatenate(kinds).astype(np.float64)
     centre, spread = x.mean(), max(x.std(), np.finfo(np.float64).tiny)
     y = np.repeat([0, 1], [*map(len, kinds)])
-    model = LogisticRegression(class_weight="balanced").fit(((x - centre) / spread)[:, None], y)
+    shares = np.array([1 - FITTED_PRIOR, FITTED_PRIOR]) * len(y) / [*map(len, kinds)]
+    model = LogisticRegression(C=PENALTY).fit(((x - centre) / spread)[:, None], y, sample_weight=shares[y])
     slope = float(model.coef_[0, 0] / spread)
     if slope <= 0:
         raise ValueError(
             "Pairs of one person score no higher than pairs of different people: the network, or "
             "the faces' names, are wrong."
         )
-    return slope, float(model.intercept_[0] - slope * centre)
+    prior = np.log(FITTED_PRIOR) - np.log1p(-FITTED_PRIOR)
+    return slope, float(model.intercept_[0] - slope * centre - prior)
 
 
 def _intervals(scores, same, number, thresholds, seed):
@@ -213,25 +243,29 @@ def _intervals(scores, same, number, thresholds, seed):
     """
     people = int(number.max()) + 1
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(people, np.full(people, 1 / people), RESAMPLES).astype(np.float64)
+    shares = np.full(people, 1 / people)
+    drawn = generator.multinomial(people, shares, RESAMPLES).astype(np.float64).T.copy()
 
-    def counts(chosen, rows):
-        """How often the chosen of some pairs count, in each resample: float64 (RESAMPLES,)."""
-        a, b = number[rows][chosen].T
+    def of_two(rows):
+        """How often some pairs count, in each resample: float64 (RESAMPLES,)."""
+        a, b = number[rows].T
         table = scipy.sparse.csr_matrix((np.ones(len(a)), (a, b)), (people, people))
-        return ((table.T @ drawn.T).T * drawn).sum(1)
+        return np.einsum("pr,pr->r", table @ drawn, drawn)
 
-    def alone(chosen, rows):
-        return drawn @ np.bincount(number[rows, 0][chosen], minlength=people)
+    def of_one(rows):
+        return np.bincount(number[rows, 0], minlength=people) @ drawn
 
     ends = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     found = []
-    for rows, count in ((~same, counts), (same, alone)):
+    for rows, count in ((~same, of_two), (same, of_one)):
         rows = np.flatnonzero(rows)
-        total = count(np.ones(len(rows), bool), rows)
+        total = count(rows)
         usable = total > 0
-        # Only the accepted ones are looked at again and again.
-        rows = rows[scores[rows] >= thresholds.min()]
-        rates = [count(scores[rows] >= t, rows)[usable] / total[usable] for t in thresholds]
+        # The first threshold that each reaches: pairs are counted there, and for all that follow.
+        first = np.searchsorted(-thresholds, -scores[rows])
+        order = np.argsort(first, kind="stable")
+        ranges = np.searchsorted(first[order], np.arange(len(thresholds) + 1))
+        parts = [count(rows[order[a:b]])[usable] for a, b in zip(ranges, ranges[1:])]
+        rates = np.cumsum(parts, axis=0) / total[usable]
         found.append(np.quantile(rates, ends, axis=1))
     return tuple(map(tuple, found))

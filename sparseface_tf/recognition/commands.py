@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 from sparseface_tf.embedding.embedder import open_embedder
@@ -9,7 +10,9 @@ from sparseface_tf.embedding.embeddings import CUT
 from sparseface_tf.recognition import annotation, photos, scoring, wording
 from sparseface_tf.recognition.learning import learn_scorings
 from sparseface_tf.recognition.people import PeopleGallery, checked_name
+from sparseface_tf.recognition.search import NAMED, Search
 from sparseface_tf.recognition.settings import DEFAULT_MODEL, Recognition
+from sparseface_tf.recognition.templates import Templates
 
 
 class Recogniser:
@@ -87,7 +90,7 @@ class Recogniser:
     @functools.cached_property
     def scoring(self):
         """(name of the scorer, `Scoring`)."""
-        found = scoring.read_scorings(self.calibration, self.key)
+        found = scoring.read_scorings(self.calibration, self.key, self.settings.model)
         name = self.settings.scorer
         if name not in found:
             raise ValueError(
@@ -99,8 +102,7 @@ class Recogniser:
     def verify(self, first: str, second: str) -> None:
         """Tells whether two photographs are of the same person."""
         self._check_save([first, second])
-        name, scores = self.scoring
-        threshold, measured = scores.calibration.threshold_at(self.settings.far)
+        scorer, scores = self.scoring
         found = []
         for path in (first, second):
             photo, faces = self._faces(path)
@@ -111,19 +113,15 @@ class Recogniser:
             self._say_which(path, faces, chosen)
             feature = photos.embed_faces(self.embedder, photo.image, [faces[chosen]])
             found.append((photo, faces, chosen, feature))
-        score = float(scores.scorer.score_pairs(found[0][3], found[1][3])[0])
-        probability, same = float(scores.calibration.probability(score)), score >= threshold
-        verdict = "The same person" if same else "Different people"
-        if not same and probability >= 0.5:  # likelier than not, and still not enough
-            verdict = "Perhaps the same person"
-        print(
-            f"{verdict}: {wording.percent(probability)}, score {score:.3f} ({name}), threshold "
-            f"{threshold:.3f} at {wording.rate(self.settings.far, measured)}."
-        )
+        search = Search(scores, Templates.of([first], found[0][3]), self.settings.rule)
+        (match,) = search(found[1][3])
+        verdict, probability = wording.verdict(match), wording.percent(match.probability)
+        print(f"{verdict}: {probability}, score {match.score:.3f}.")
+        print(f"({wording.pair_borders(search, scorer)})")
         if self.settings.save:
-            verdict = f"{verdict.lower()}, {wording.percent(probability)}"
+            verdict = f"{verdict.lower()}, {probability}"
             pictures = [
-                annotation.annotated(photo.image, [faces[chosen]], [verdict], [same])
+                annotation.annotated(photo.image, [faces[chosen]], [verdict], [match.grade])
                 for photo, faces, chosen, _ in found
             ]
             self._save(annotation.side_by_side(pictures))
@@ -146,7 +144,10 @@ class Recogniser:
                 self._say_which(path, faces, chosen)
                 face = faces[chosen]
                 feature = photos.embed_faces(self.embedder, photo.image, [face])[0]
-                new = people.add(name, photo.digest, face.box, feature)
+                copy = people.copy_of(feature)
+                if copy not in (None, name):
+                    self._ask_about_copy(name, copy)
+                new = copy != name and people.add(name, photo.digest, face.box, feature)
             except photos.UnusablePhoto as error:
                 problems += 1
                 print(f"{error}")
@@ -157,14 +158,15 @@ class Recogniser:
                 continue
             print(f"{path}: {'enrolled as' if new else 'is there already as'} {name}.")
             if self.settings.save:
-                self._save(annotation.annotated(photo.image, [face], [name], [True]))
+                self._save(annotation.annotated(photo.image, [face], [name], [NAMED]))
         self._end(problems, len(paths))
 
     def identify(self, paths: Sequence[str]) -> None:
         """Tells who of the gallery is in photographs."""
         self._check_save(paths, one=True)
-        names, gallery = PeopleGallery(self.settings.gallery, self.key).faces()
+        people = Templates.of(*PeopleGallery(self.settings.gallery, self.key).faces())
         scorer, scores = self.scoring
+        search = Search(scores, people, self.settings.rule)
         problems, explained = 0, False
         for path in paths:
             try:
@@ -174,21 +176,17 @@ class Recogniser:
                 print(f"{error}")
                 continue
             features = photos.embed_faces(self.embedder, photo.image, faces)
-            matches = scores.search(features, gallery, names, self.settings.far)
+            matches = search(features)
             print(f"{path}: {wording.faces(len(faces))}.")
             for number, match in enumerate(matches, start=1):
                 print(f"  {number}: {wording.answer(match)}")
-            if matches and names and not explained:
+            if matches and len(people) and not explained:
                 explained = True
-                rate = wording.rate(self.settings.far, matches[0].measured)
-                print(
-                    f"  (Known from score {matches[0].threshold:.3f} on, {scorer}: {rate} of a "
-                    f"search among {wording.faces(len(names))} of {len(set(names))} people.)"
-                )
+                print(f"  ({wording.search_borders(search, scorer)})")
             if self.settings.save:
                 texts = [f"{k}: {wording.label(match)}" for k, match in enumerate(matches, start=1)]
-                known = [match.known for match in matches]
-                self._save(annotation.annotated(photo.image, faces, texts, known))
+                grades = [match.grade for match in matches]
+                self._save(annotation.annotated(photo.image, faces, texts, grades))
         self._end(problems, len(paths))
 
     def list_people(self) -> None:
@@ -209,6 +207,14 @@ class Recogniser:
         settings = self.settings
         if not settings.data:
             raise ValueError("No faces: give --data, of people that the network was not trained on.")
+        if settings.calibration:
+            raise ValueError("calibrate reads no --calibration: give the file to write as --output.")
+        output = os.path.expanduser(settings.output) or self.calibration
+        if os.path.lexists(output):  # before the work
+            raise FileExistsError(
+                f"{output} is there already and is kept: give a new file as --output, which "
+                "--calibration takes then."
+            )
         scorings = learn_scorings(
             self.embedder,
             settings.data,
@@ -218,10 +224,11 @@ class Recogniser:
             components=settings.components,
             cache=os.path.expanduser(settings.cache),
         )
-        scoring.write_scorings(self.calibration, self.key, scorings)
+        scoring.write_scorings(output, self.key, scorings)
         for name, scores in scorings.items():
-            print(wording.calibration_table(name, scores.calibration))
-        print(f"Written to {self.calibration}.")
+            print(f"{wording.calibration_table(name, scores)}\n")
+        used = "" if output == self.calibration else f": --calibration={output} uses it"
+        print(f"Written to {output}{used}.")
 
     def _faces(self, path):
         photo = photos.open_photo(path)
@@ -237,6 +244,19 @@ class Recogniser:
                 f"{path}: {wording.faces(len(faces))}, of which number {chosen + 1} from the left "
                 "is taken; --face takes another."
             )
+
+    def _ask_about_copy(self, name, other):
+        """Raises ValueError unless a photograph that is nearly one of another person may be added."""
+        if self.settings.yes:
+            return
+        text = f"this photograph, or nearly the same, is in the gallery as {other}"
+        if sys.stdin is not None and sys.stdin.isatty():
+            if input(f"{text}. Add it as {name} too? [y/N] ").strip().lower() in ("y", "yes"):
+                return
+            raise ValueError("not added")
+        raise ValueError(
+            f"{text}: 'gallery remove {other}' if that is wrong, or --yes adds it as {name} too"
+        )
 
     def _check_save(self, paths, one=False):
         if not self.settings.save:

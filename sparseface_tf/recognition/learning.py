@@ -4,22 +4,27 @@ import os
 
 import numpy as np
 from absl import logging
+from numpy.typing import NDArray
 
 from pipelines.batches.pairs_file import read_pairs
 from pipelines.inspection.checking import check_images
 from pipelines.sources import open_faces
-from pipelines.sources.subset import Subset, cap_images
+from pipelines.sources.subset import Subset, capped
 from sparseface_tf.embedding.embedder import Embedder, held_out_by_run, read_names
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.embedding.systems import System
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.matching.joint_bayesian import JointBayesian
-from sparseface_tf.recognition.calibration import Calibration
-from sparseface_tf.recognition.pairs import all_pairs, listed_pairs
+from sparseface_tf.recognition.calibration import Calibration, enough
+from sparseface_tf.recognition.pairs import all_pairs, listed_pairs, template_pairs
 from sparseface_tf.recognition.scoring import COSINE, JOINT_BAYESIAN, Scoring
 
-# Of every two images a pair is made: 4,000 make 8 million. More people help more than more images.
-MOST_IMAGES, MOST_OF_ONE = 4000, 20
+# Images whose features are looked at. More people help more than more images.
+MOST_IMAGES, MOST_OF_ONE = 16_000, 20
+# Images of which every two make a pair, 8 million, and pairs of a face and a template.
+MOST_PAIRED, MOST_PAIRS = 4000, 8_000_000
+# Photographs of a template that scores are calibrated for; those between have the next fewer ones'.
+TEMPLATES = (2, 3, 5, 8)
 IDENTITIES = ("all", "held_out")
 
 
@@ -35,6 +40,9 @@ def learn_scorings(
     seed: int = 0,
 ) -> dict[str, Scoring]:
     """Calibrates cosine, and Joint Bayesian where there are faces to learn it from.
+
+    Scores of two faces, and of a face with templates of several photographs where `data` has people
+    with as many; with a list of pairs those of two faces alone.
 
     Args:
         embedder: `Embedder`.
@@ -68,7 +76,7 @@ def learn_scorings(
         _check_apart(people, training)
     listed = read_pairs(pairs, people) if pairs else None
     if listed is None:
-        people = _limited(people, seed)
+        people = _limited(people, MOST_IMAGES, seed)
     system, cached = System("", (embedder,)), FeatureCache(cache)
     features = system.features(cached, Faces(people, "faces"), np.arange(len(people)))
     scorers: dict[str, Cosine | JointBayesian] = {COSINE: Cosine()}
@@ -80,11 +88,40 @@ def learn_scorings(
     scorings = {}
     for name, scorer in scorers.items():
         if listed is None:
-            scores, same, who = all_pairs(scorer, features, people.labels)
+            calibrations = calibrate(scorer, features, people.labels, seed)
         else:
             scores, same, who = listed_pairs(scorer, features, people.labels, listed)
-        scorings[name] = Scoring(scorer, Calibration.of(scores, same, who, seed))
+            calibrations = {1: Calibration.of(scores, same, who, seed)}
+        scorings[name] = Scoring(scorer, calibrations)
     return scorings
+
+
+def calibrate(
+    scorer: Cosine | JointBayesian, features: NDArray, labels: NDArray, seed: int = 0
+) -> dict[int, Calibration]:
+    """What the scores of a face with a template mean, by the template's number of photographs.
+
+    Args:
+        scorer: `Cosine` or fitted `JointBayesian`.
+        features: float array (n, features), of people that neither the network nor the scorer was
+            trained on.
+        labels: integer array (n,), identity of each.
+        seed: which pairs are taken if there are very many.
+
+    Returns:
+        Dict from 1, two faces, and those of `TEMPLATES` that there are enough photographs for.
+
+    Raises:
+        ValueError: see `Calibration.of`.
+    """
+    rows = _rows(labels, MOST_PAIRED, seed)
+    scores, same, who = all_pairs(scorer, features[rows], labels[rows])
+    found = {1: Calibration.of(scores, same, who, seed)}
+    for photographs in TEMPLATES:
+        scores, same, who = template_pairs(scorer, features, labels, photographs, MOST_PAIRS, seed)
+        if enough(same):
+            found[photographs] = Calibration.of(scores, same, who, seed)
+    return found
 
 
 def _check_apart(people, training):
@@ -116,15 +153,22 @@ def _of(source, names, wanted, title):
     return Subset(source, np.flatnonzero(among))
 
 
-def _limited(source, seed):
-    """At most `MOST_IMAGES` images, of as many people as possible."""
-    counts = np.bincount(source.labels)
-    most = next(
-        (m for m in range(MOST_OF_ONE, 2, -1) if np.minimum(counts, m).sum() <= MOST_IMAGES), 2
-    )
-    source = cap_images(source, most, seed)
-    people = MOST_IMAGES // most
-    if len(source) > MOST_IMAGES and len(source.identities) > people:
-        kept = np.random.default_rng([seed, 3]).permutation(len(source.identities))[:people]
-        source = Subset(source, np.flatnonzero(np.isin(source.labels, kept)))
-    return source
+def _limited(source, limit, seed):
+    """A source with at most so many images, see `_rows`."""
+    rows = _rows(source.labels, limit, seed)
+    return source if len(rows) == len(source) else Subset(source, rows)
+
+
+def _rows(labels, limit, seed):
+    """Rows, ascending, of at most so many images, at most `MOST_OF_ONE` of anyone, and 2 at least.
+
+    Of as many people as possible.
+    """
+    counts = np.bincount(labels)
+    most = next((m for m in range(MOST_OF_ONE, 2, -1) if np.minimum(counts, m).sum() <= limit), 2)
+    rows = capped(labels, most, seed)
+    people = limit // most
+    if len(rows) > limit and len(counts) > people:
+        kept = np.random.default_rng([seed, 3]).permutation(len(counts))[:people]
+        rows = rows[np.isin(labels[rows], kept)]
+    return rows

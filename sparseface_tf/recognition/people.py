@@ -17,10 +17,15 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from sparseface_tf.matching.cosine import Cosine
+
 APPLICATION, VERSION = 0x53504652, 1  # "SPFR"
 # Seconds that a reader waits for a writer, or a writer for another.
 PATIENCE = 30
 MAX_NAME = 200
+# Cosine from which on two faces are copies. Of 23,443 photographs of 922 people, saved_models/face has
+# none whose nearest one of another person reaches it, and saved_models/joined 2.
+NEAR_COPY = 0.995
 
 _TABLES = """
 CREATE TABLE model (key TEXT NOT NULL, features INTEGER NOT NULL);
@@ -143,6 +148,24 @@ class PeopleGallery:
         if not np.isfinite(features).all():
             raise ValueError(f"{self.path} is damaged: a face has numbers that are not finite.")
         return [str(row[0]) for row in rows], features
+
+    def copy_of(self, feature: NDArray[np.float32]) -> str | None:
+        """Whose face is of the same photograph as a new one, or of nearly the same.
+
+        Args:
+            feature: float32 array (features,).
+
+        Returns:
+            The person whose face has the highest cosine with it, if that is `NEAR_COPY` or more.
+        """
+        if not os.path.exists(self.path):
+            return None
+        names, features = self.faces()
+        if not names:
+            return None
+        cosines = Cosine().score_matrix(feature[None], features)[0]
+        best = int(np.argmax(cosines))
+        return names[best] if cosines[best] >= NEAR_COPY else None
 
     @contextlib.contextmanager
     def _open(self, write=False, make=True):

@@ -12,7 +12,8 @@ import tensorflow as tf
 from pipelines.batches.batches import network_input
 from pipelines.detection import Face, main_face, upright_turns
 from pipelines.detection.letterbox import letterbox, to_stored
-from pipelines.faces.images import decode, reason_of
+from pipelines.faces.images import decode
+from pipelines.faces.reasons import reason_of
 from sparseface_tf.recognition import wording
 
 # A photograph's file is read whole; ordinary ones are of some megabytes.

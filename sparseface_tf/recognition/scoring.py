@@ -2,52 +2,24 @@
 
 import dataclasses
 import os
+import shlex
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.files import write_atomically
 from sparseface_tf.matching.cosine import Cosine
-from sparseface_tf.matching.gallery import top_k
 from sparseface_tf.matching.joint_bayesian import JointBayesian
 from sparseface_tf.recognition.calibration import Calibration
-from sparseface_tf.recognition.tail import rate_of_comparison
 
 FILE = "recognition.npz"
-VERSION = 1
+VERSION = 2
 COSINE, JOINT_BAYESIAN = "cosine", "joint_bayesian"
 SCORERS = (COSINE, JOINT_BAYESIAN)
 # Arrays of that many bytes are no calibration: Joint Bayesian of 4,096 features has 134 MB.
 MAX_BYTES = 1 << 28
-
-# Beforehand half of the faces are taken to be of someone in the gallery, anyone of them alike.
-IN_GALLERY = 0.5
-# Faces of the gallery looked at: those behind the best hardly change a probability.
-BEST = 100
-
-
-@dataclasses.dataclass(frozen=True)
-class Match:
-    """What a gallery says of a face.
-
-    Attributes:
-        name: who it is, or is most like; None if the gallery is empty.
-        known: whether the score reaches the threshold.
-        score: the best with any face of that person.
-        probability: that it is this person.
-        threshold: from which on faces are known.
-        measured: whether the threshold's rate was; else it is extrapolated.
-    """
-
-    name: str | None
-    known: bool = False
-    score: float = -np.inf
-    probability: float = 0.0
-    threshold: float = np.inf
-    measured: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,56 +28,21 @@ class Scoring:
 
     Attributes:
         scorer: `Cosine` or fitted `JointBayesian`.
-        calibration: `Calibration` of its scores.
+        calibrations: `Calibration`s of the scores of a face with a template, by the template's
+            number of photographs; that of 1, two faces, is always there.
     """
 
     scorer: Cosine | JointBayesian
-    calibration: Calibration
+    calibrations: Mapping[int, Calibration]
 
-    def search(
-        self, probes: NDArray, gallery: NDArray, names: Sequence[str], far: float
-    ) -> list[Match]:
-        """Who faces are, of a gallery.
+    @property
+    def calibration(self) -> Calibration:
+        """That of two faces."""
+        return self.calibrations[1]
 
-        The score of a person is the best with any of the person's faces. It must reach the
-        threshold at which a search among all faces of the gallery raises a false alarm, for
-        someone who is not in it, at the rate asked for, see `rate_of_comparison`.
-
-        With r the ratio of likelihoods of a person's score, G people and q = `IN_GALLERY`, the
-        probability of a person is r q / G over the sum of that of all people and 1 - q.
-
-        Args:
-            probes: float32 array (n, features).
-            gallery: float32 array (m, features).
-            names: list of m strings, whose each is.
-            far: rate of false alarms of a search.
-
-        Returns:
-            List of n `Match`.
-        """
-        if not len(probes) or not len(gallery):
-            return [Match(None) for _ in probes]
-        threshold, measured = self.calibration.threshold_at(rate_of_comparison(far, len(gallery)))
-        probes, gallery = self.scorer.transform(probes), self.scorer.transform(gallery)
-        scores, who = top_k(
-            probes,
-            np.asarray(gallery, np.float32),
-            min(BEST, len(gallery)),
-            probe_offsets=self.scorer.offsets(probes),
-            gallery_offsets=self.scorer.offsets(gallery),
-        )
-        share = IN_GALLERY / len(set(names))
-        matches = []
-        for row, faces in zip(scores, who):
-            best: dict[str, float] = {}
-            for score, face in zip(row.tolist(), faces.tolist()):
-                best.setdefault(names[face], score)  # the first is the highest
-            odds = np.log(share) + self.calibration.log_ratio([*best.values()])
-            odds = np.append(odds, np.log1p(-IN_GALLERY))
-            (name, score), *_ = best.items()
-            probability = float(np.exp(odds[0] - np.logaddexp.reduce(odds)))
-            matches.append(Match(name, score >= threshold, score, probability, threshold, measured))
-        return matches
+    def calibration_of(self, photographs: int) -> Calibration:
+        """That of a template of so many photographs: of as many, or of the next fewer ones."""
+        return self.calibrations[max(n for n in self.calibrations if n <= photographs)]
 
 
 def write_scorings(
@@ -120,16 +57,22 @@ def write_scorings(
     """
     arrays: dict[str, Any] = {"version": np.int64(VERSION), "model": np.array(key)}
     for name, scoring in scorings.items():
-        for field, value in scoring.calibration.to_arrays().items():
-            arrays[f"{name}.{field}"] = value
+        for photographs, calibration in scoring.calibrations.items():
+            for field, value in calibration.to_arrays().items():
+                arrays[f"{name}.{photographs}.{field}"] = value
         if isinstance(scoring.scorer, JointBayesian):
             for field, value in scoring.scorer.to_arrays().items():
                 arrays[f"{name}.{field}"] = value
     write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
-def read_scorings(path: str | os.PathLike, key: str) -> dict[str, Scoring]:
+def read_scorings(path: str | os.PathLike, key: str, model: str = "") -> dict[str, Scoring]:
     """Reads what `write_scorings` wrote, whoever wrote it.
+
+    Args:
+        path: the `.npz` file.
+        key: names the network, see `Embedder`.
+        model: how the user named the network, for the command that errors tell; empty: not at all.
 
     Returns:
         Dict from name of the scorer to `Scoring`.
@@ -141,7 +84,7 @@ def read_scorings(path: str | os.PathLike, key: str) -> dict[str, Scoring]:
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"No calibration {path}: python recognize.py calibrate --data=DIR makes it."
+            f"No calibration {path}: {calibrate_command(model, path)} makes it."
         )
     try:
         with zipfile.ZipFile(path) as file:
@@ -150,24 +93,49 @@ def read_scorings(path: str | os.PathLike, key: str) -> dict[str, Scoring]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if int(arrays["version"]) != VERSION:
-            raise ValueError(f"it is of version {int(arrays['version'])}, not {VERSION}")
-        model = str(arrays["model"])
+            raise ValueError(
+                f"it is of version {int(arrays['version'])}, not {VERSION}: calibrate again"
+            )
+        found_key = str(arrays["model"])
         scorings = {}
         for name in SCORERS:
             prefix = f"{name}."
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             if own:
                 scorer = Cosine() if name == COSINE else JointBayesian.from_arrays(own)
-                scorings[name] = Scoring(scorer, Calibration.from_arrays(own))
+                scorings[name] = Scoring(scorer, _calibrations(own))
     except KeyError as error:
         raise ValueError(f"{path} is no calibration: it lacks {error}.") from None
     # NumPy and zipfile raise all kinds, MemoryError for a header that lies.
     except Exception as error:
         reason = " ".join(str(error).split())[:200].rstrip(".") or repr(error)
         raise ValueError(f"{path} is no calibration, or damaged: {reason}.") from None
-    if model != key:
+    if found_key != key:
+        making = calibrate_command(model, "FILE")
         raise ValueError(
-            f"{path} is of another network ({model[:8]}, not {key[:8]}): calibrate this one, or give "
-            "its --calibration."
+            f"{path} is of another network ({found_key[:8]}, not {key[:8]}): give its --calibration; "
+            f"{making} makes one."
         )
     return scorings
+
+
+def _calibrations(arrays):
+    """Dict from a number of photographs to its `Calibration`, from a scorer's arrays."""
+    sizes = {int(name.split(".")[0]) for name in arrays if name.split(".")[0].isdecimal()}
+    found = {}
+    for size in sorted(sizes | {1}):
+        prefix = f"{size}."
+        own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        found[size] = Calibration.from_arrays(own)
+    return found
+
+
+def calibrate_command(model: str, output: str) -> str:
+    """The command that calibrates a network into a file, as one would type it.
+
+    Args:
+        model: what --model is; empty: not given.
+        output: the file.
+    """
+    named = f"--model={shlex.quote(model)} " if model else ""
+    return f"sparseface recognize calibrate {named}--data=DIR --output={shlex.quote(output)}"

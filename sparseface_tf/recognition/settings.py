@@ -7,9 +7,12 @@ from pipelines.command_line import setting
 from sparseface_tf.recognition import scoring
 from sparseface_tf.recognition.calibration import HIGHEST
 from sparseface_tf.recognition.learning import IDENTITIES
+from sparseface_tf.recognition.search import LOOSER, Rule
 
 # A trained network that comes with the project; its folder also has its calibration.
 DEFAULT_MODEL = os.path.join("saved_models", "face")
+# Rates of false accepts. That of access is what NIST SP 800-63B-4, 3.2.3, asks of a comparison.
+PRESETS = {"album": 0.01, "access": 0.0001}
 
 
 @dataclasses.dataclass
@@ -23,19 +26,35 @@ class Recognition:
     )
     region: str = setting("", "Region that it sees, as for evaluate.py --region.")
     calibration: str = setting(
-        "", f"What its scores mean, a file. Default: {scoring.FILE} beside the model's file."
+        "",
+        "What its scores mean, a file that calibrate wrote. Default: "
+        f"{scoring.FILE} beside the model's file.",
     )
     scorer: str = setting(
         scoring.COSINE,
         "cosine, or joint_bayesian, which is more accurate, but whose thresholds suit photographs of "
         "the kind that it was learned from.",
     )
+    preset: str = setting(
+        "album",
+        "What --far is if it is not given: album, for photographs of one's own, "
+        f"{PRESETS['album']:g}; access, for doors, {PRESETS['access']:g}.",
+    )
     far: float = setting(
-        0.001,
-        "Rate of false accepts: of comparisons of two different people by verify, of searches for "
-        f"someone who is not in the gallery by identify; {HIGHEST} at most.",
+        0.0,
+        "Rate of false accepts at which a face is named: of searches for someone who is not in the "
+        "gallery by identify, of comparisons of two people by verify, a search among one; "
+        f"{HIGHEST} at most. 'probably' has {LOOSER} times that rate. Default: that of --preset.",
+    )
+    prior: float = setting(
+        0.5,
+        "Probability, beforehand, that a face is of someone in the gallery; of verify, that both are "
+        "of one person. Percentages and their borders move with it, names do not.",
     )
     gallery: str = setting("gallery.db", "The gallery, a file.")
+    yes: bool = setting(
+        False, "enroll: adds a photograph without asking, though it is nearly one of another person."
+    )
     face: int = setting(
         0,
         "Of several faces in a photograph the one to verify or enroll, counted from the left, from "
@@ -62,14 +81,28 @@ class Recognition:
         "held_out.txt does.",
     )
     pairs: str = setting("", "calibrate: list of pairs of --data. Default: every two images.")
+    output: str = setting(
+        "",
+        f"calibrate: file to write, a new one. Default: {scoring.FILE} beside the model's file, if "
+        "there is none.",
+    )
     train_data: str = setting("", "calibrate: faces that Joint Bayesian learns from.")
     components: int = setting(0, "calibrate: principal components for Joint Bayesian; 0: no PCA.")
     cache: str = setting("~/.cache/sparseface_tf/features", "calibrate: folder that keeps features.")
 
+    @property
+    def rule(self) -> Rule:
+        """How it is decided who a face is."""
+        return Rule(self.far or PRESETS[self.preset], self.prior)
+
     def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
-        if not 0 < self.far <= HIGHEST:
+        if not 0 <= self.far <= HIGHEST:
             raise ValueError(f"--far must be above 0, and {HIGHEST} at most, got {self.far:g}.")
+        if self.preset not in PRESETS:
+            raise ValueError(f"--preset={self.preset}: choose from {', '.join(PRESETS)}.")
+        if not 0 < self.prior < 1:
+            raise ValueError(f"--prior must be above 0 and below 1, got {self.prior:g}.")
         if self.scorer not in scoring.SCORERS:
             raise ValueError(f"--scorer={self.scorer}: choose from {', '.join(scoring.SCORERS)}.")
         if self.identities not in IDENTITIES and not os.path.isfile(self.identities):

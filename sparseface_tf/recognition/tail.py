@@ -54,16 +54,6 @@ class Tail:
         """The score that impostors reach at a rate, at most `rate`."""
         return self.start + float(genpareto.isf(far / self.rate, self.shape, scale=self.scale))
 
-
-def rate_of_comparison(rate, comparisons):
-    """The rate of false accepts of one comparison that gives a search of many a certain rate.
-
-    A search raises a false alarm if any of its m comparisons does: with rate p, and comparisons
-    taken as independent, 1 - (1 - p)^m of them (Šidák). Those of one search resemble each other, so
-    there are rather fewer false alarms than asked for.
-
-    Args:
-        rate: that of a search, above 0 and below 1.
-        comparisons: their number m, 1 or more.
-    """
-    return float(-np.expm1(np.log1p(-rate) / comparisons))
+    def rate_at(self, score):
+        """The share of impostors that reach a score, from `start` on; 0 beyond the tail's end."""
+        return self.rate * float(genpareto.sf(score - self.start, self.shape, scale=self.scale))

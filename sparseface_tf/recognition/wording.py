@@ -3,18 +3,25 @@
 import numpy as np
 
 from pipelines.tables import markdown_table
+from sparseface_tf.recognition.search import NAMED, PROBABLY, UNKNOWN
 
 TABLE_FARS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
+VERDICTS = {
+    NAMED: "The same person",
+    PROBABLY: "Probably the same person",
+    UNKNOWN: "Not recognised as the same person",
+}
 
 
 def percent(probability):
-    """A probability for people: never quite 0 or 1."""
-    return f"{100 * np.clip(probability, 0.001, 0.999):.1f} %"
+    """A probability for people: never quite 0 or 1, with more digits near them."""
+    digits = 1 if 0.001 <= probability <= 0.999 else 3
+    return f"{100 * np.clip(probability, 0.00001, 0.99999):.{digits}f} %"
 
 
-def rate(far, measured):
-    """A false accept rate, and whether it was measured."""
-    return f"a false accept rate of {far:g}{'' if measured else ' (extrapolated)'}"
+def rate(border):
+    """The rate of a `Border`, such as "1 in 100", and whether it was extrapolated."""
+    return f"1 in {1 / border.far:,.10g}{'' if border.measured else ' (extrapolated)'}"
 
 
 def faces(count):
@@ -23,20 +30,55 @@ def faces(count):
 
 
 def answer(match):
-    """What a gallery says of a face, a `Match`, in a line."""
+    """What a search says of a face, a `Match`, in a line."""
     if match.name is None:
         return "unknown; the gallery is empty"
-    text = f"{match.name}, {percent(match.probability)}, score {match.score:.3f}"
-    return text if match.known else f"unknown; closest is {text}"
+    start = {NAMED: "", PROBABLY: "probably ", UNKNOWN: "unknown; nearest is "}[match.grade]
+    other = f"; or {match.other}, {percent(match.other_probability)}" if match.other else ""
+    return f"{start}{match.name}, {percent(match.probability)}, score {match.score:.3f}{other}"
 
 
 def label(match):
     """The same, short enough for a picture."""
-    return f"{match.name} {percent(match.probability)}" if match.known else "unknown"
+    if match.name is None or match.grade == UNKNOWN:
+        return "unknown"
+    start = "" if match.grade == NAMED else "probably "
+    return f"{start}{match.name} {percent(match.probability)}"
 
 
-def calibration_table(name, calibration):
-    """Thresholds of a `Calibration` of the scorer of that name, a line and a Markdown table."""
+def search_borders(search, scorer):
+    """Where the grades of a `Search` with a scorer of that name begin, and what they assume."""
+    people, photographs = len(search.people), int(search.people.photographs.sum())
+    who = "1 person" if people == 1 else f"{people:,} people"
+    return (
+        f"Named from {percent(search.named.probability)} on: {rate(search.named)} searches for "
+        f"strangers gives a name. Probably from {percent(search.probably.probability)} on: "
+        f"{rate(search.probably)}. Beforehand {percent(search.rule.prior)} of faces are taken to be "
+        f"in the gallery, {faces(photographs)} of {who}; {scorer}."
+    )
+
+
+def verdict(match):
+    """What a search among one person says, without numbers."""
+    return VERDICTS[match.grade]
+
+
+def pair_borders(search, scorer):
+    """The same as `search_borders` for two photographs."""
+    return (
+        f"The same from {percent(search.named.probability)} on: {rate(search.named)} comparisons of "
+        f"two people. Probably from {percent(search.probably.probability)} on: "
+        f"{rate(search.probably)}. Beforehand {percent(search.rule.prior)}; {scorer}."
+    )
+
+
+def calibration_table(name, scoring):
+    """Thresholds of a `Scoring` of that name: for each size of template a line and a table."""
+    texts = [_table(name, size, one) for size, one in scoring.calibrations.items()]
+    return "\n\n".join(texts)
+
+
+def _table(name, photographs, calibration):
     rows = [["FAR", "threshold", "false accepts", "FAR, 95 %", "accepted of one person, 95 %"]]
     for far in TABLE_FARS:
         threshold, measured = calibration.threshold_at(far)
@@ -52,7 +94,8 @@ def calibration_table(name, calibration):
         else:
             row += ["extrapolated", "", ""]
         rows.append(row)
+    compared = "two faces" if photographs == 1 else f"a face and a template of {photographs}"
     return (
-        f"{name}: {calibration.genuine:,} pairs of one person, {calibration.impostors:,} of "
+        f"{name}, {compared}: {calibration.genuine:,} pairs of one person, {calibration.impostors:,} of "
         f"different ones, {calibration.people:,} people\n\n{markdown_table(rows)}"
     )

@@ -1,12 +1,13 @@
 """A SavedModel behind KServe's Python model server: python -m sparseface_tf.serving --model=PATH
 
 Over HTTP it speaks V1, which is TensorFlow Serving's REST protocol, and V2, the Open Inference
-Protocol; V2 over gRPC as well. The server is KServe's; here is what it asks of a model
-(`model.py`), how requests become tensors (`tensors.py`), and what a server that strangers reach
-needs besides (`server.py`).
+Protocol; V2 over gRPC as well. The server is KServe's. Here is what it asks of a model (`model.py`),
+how requests are read (`dataplane.py`) and become tensors (`tensors.py`), which are let in and for how
+long (`admission.py`, over HTTP `http.py`, over gRPC `rpc.py`), and what holds it together
+(`server.py`).
 
 ```python
-model = FaceModel("face", "saved_models/face")
+model = FaceModel("face", "saved_models/joined_75")
 FaceServer(max_request_bytes=1 << 20).start([model])
 ```
 """

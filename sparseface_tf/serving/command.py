@@ -5,14 +5,36 @@ KServe's own flags, such as --model_name, --http_port, --grpc_port and --ssl_cer
 
 import argparse
 import gc
+import math
 import os
 import sys
+import warnings
 
 from pipelines.command_line import one_line_errors
 
+# Name, type, default, least value and help of the flags that are not KServe's.
+_LIMITS = (
+    ("max_faces", int, 64, 1, "Most faces of a request."),
+    ("max_pixels", int, 1 << 26, 1, "Most pixels of a request's images together."),
+    (
+        "max_request_bytes",
+        int,
+        8 << 20,
+        1,
+        "Most bytes of an HTTP request; gRPC has --grpc_max_receive_message_length.",
+    ),
+    ("threads", int, os.cpu_count(), 1, "Requests computed at a time."),
+    ("queue", int, 64, 0, "Requests that may wait besides; more are told to try again (503)."),
+    ("deadline", float, 30.0, 0.01, "Seconds from a request's first byte to its answer."),
+)
 
-def arguments():
-    """The command line, by KServe's parser and its defaults."""
+
+def arguments(model: str = "") -> argparse.Namespace:
+    """The command line, by KServe's parser and its defaults.
+
+    Args:
+        model: the SavedModel that is served if none is given; "" if one must be.
+    """
     # Of an extra that nothing else needs.
     from kserve import model_server  # noqa: PLC0415
 
@@ -23,33 +45,44 @@ def arguments():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--model", required=True, help="Folder of a SavedModel, or of a version.")
-    parser.add_argument("--max_faces", type=int, default=64, help="Most faces of a request.")
+    parser.set_defaults(model_name="face")
     parser.add_argument(
-        "--max_request_bytes",
-        type=int,
-        default=model_server.MAX_GRPC_MESSAGE_LENGTH,
-        help="Most bytes of an HTTP request; gRPC has --grpc_max_receive_message_length.",
+        "--model",
+        required=not model,
+        default=model or None,
+        help="Folder of a SavedModel, or of a version.",
     )
     parser.add_argument(
-        "--threads", type=int, default=os.cpu_count(), help="Requests computed at a time."
+        "--host",
+        default="127.0.0.1",
+        help="Address to listen on, HTTP and gRPC; 0.0.0.0 for all. There is no password.",
     )
+    for name, kind, default, least, text in _LIMITS:
+        parser.add_argument(f"--{name}", type=kind, default=default, help=text)
     parser.error = lambda message: sys.exit(f"error: {message}")
     given = parser.parse_args()
-    for name in ("max_faces", "max_request_bytes", "threads"):
-        if getattr(given, name) < 1:
-            parser.error(f"--{name} must be 1 or more, got {getattr(given, name)}.")
+    for name, _, _, least, _ in _LIMITS:
+        value = getattr(given, name)
+        if not (least <= value and math.isfinite(value)):
+            parser.error(f"--{name} must be {least} or more, got {value}.")
     if given.workers != 1:
         parser.error("--workers: this server is one process; start several.")
     return given
 
 
-def main():
+def main(model: str = "") -> None:
+    """Runs the command line.
+
+    Args:
+        model: see `arguments`.
+    """
     # Before TensorFlow is imported, which says on every start what it found on the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # KServe's choice, about which its users can do nothing.
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     with one_line_errors(ValueError, OSError, interrupted="the server has ended."):
         try:
-            given = arguments()
+            given = arguments(model)
             # They need the extra as well, and TensorFlow, which a wrong flag need not wait for.
             from sparseface_tf.serving.model import FaceModel  # noqa: PLC0415
             from sparseface_tf.serving.server import FaceServer  # noqa: PLC0415
@@ -57,8 +90,22 @@ def main():
             raise ValueError(
                 f"Serving needs the package {error.name}: pip install 'sparseface_tf[serve]'."
             ) from None
-        model = FaceModel(given.model_name, given.model, given.max_faces, given.threads)
+        served = FaceModel(
+            given.model_name, given.model, given.max_faces, given.threads, given.max_pixels
+        )
         # What is loaded stays. Looking for garbage among it, as requests in JSON make Python do, would
         # take a third of a second each time.
         gc.freeze()
-        FaceServer(given.max_request_bytes).start([model])
+        FaceServer(
+            given.max_request_bytes,
+            host=given.host,
+            running=given.threads,
+            waiting=given.queue,
+            deadline=given.deadline,
+            max_message_bytes=(
+                given.grpc_max_receive_message_length,
+                given.grpc_max_send_message_length,
+            ),
+            http_port=given.http_port,
+            grpc_port=given.grpc_port,
+        ).start([served])

@@ -7,6 +7,7 @@ functions raise ValueError, in one line that names the input.
 import base64
 import binascii
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,8 @@ from kserve.protocol.infer_type import to_http_parameters
 SIGNATURE = "signature_name"
 # How V2 names the types that signatures have.
 DATATYPES = {tf.float32: "FP32", tf.string: "BYTES"}
+# Crops are (pixel - 127.5) / 128, so within -1 to 1: beyond are pixels that nobody normalised.
+CROP_RANGE = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,14 @@ class Tensor:
         """As V2's metadata have it, a dict."""
         return {"name": self.name, "datatype": DATATYPES[self.dtype], "shape": [-1, *self.shape]}
 
+    def example(self):
+        """Values of one face that can be computed with: of a black image, an array."""
+        if self.dtype == tf.string:
+            return np.array([tf.io.encode_png(np.zeros((64, 64, 3), np.uint8)).numpy()], object)
+        # Landmarks and boxes within that image; a crop and an embedding may have any values.
+        values = np.linspace(1, 32, num=math.prod(self.shape), dtype=np.float32) / 32
+        return values.reshape(1, *self.shape) * (32 if len(self.shape) < 3 else 1)
+
     def checked(self, value):
         """The values of some faces, checked.
 
@@ -43,8 +54,8 @@ class Tensor:
             value: array (n, *shape) of real numbers, or of bytes.
         """
         if not len(value.shape) or value.shape[1:] != self.shape:
-            shape = list(value.shape)
-            raise ValueError(f"{self.name}: shape {shape} where {self._wanted()} is asked")
+            shape = " x ".join(map(str, value.shape)) or "a single number"
+            raise ValueError(f"{self.name}: of shape {shape} where {self._wanted()} is asked for")
         if self.dtype == tf.string:
             if not all(isinstance(content, bytes) for content in value):
                 raise ValueError(f"{self.name}: encoded files are asked for, as bytes")
@@ -54,10 +65,15 @@ class Tensor:
             value = value.astype(np.float32)
         if not np.isfinite(value).all():
             raise ValueError(f"{self.name}: NaN or infinity")
+        if len(self.shape) == 3 and value.size and np.abs(value).max() > CROP_RANGE:
+            raise ValueError(
+                f"{self.name}: values from {value.min():g} to {value.max():g}, where crops are "
+                "normalised to -1 to 1: take 127.5 from each pixel and divide by 128"
+            )
         return value
 
     def _wanted(self):
-        return "[" + ", ".join(["faces", *map(str, self.shape)]) + "]"
+        return " x ".join(["faces", *map(str, self.shape)])
 
 
 def signature_tensors(function):
@@ -122,7 +138,7 @@ def _column(values, tensor):
         found = np.empty(len(values), object)
         for i, value in enumerate(values):
             if not isinstance(value, dict) or set(value) != {"b64"}:
-                raise ValueError(f'{tensor.name}: an encoded file is {{"b64": "…"}}')
+                raise ValueError(f'{tensor.name}: an encoded file is an object with one key, "b64"')
             found[i] = _decoded(value["b64"], tensor.name)
         return found
     return _numbers(values, tensor.name)
@@ -141,8 +157,9 @@ def _numbers(values, name):
 
 def _decoded(text, name):
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError, ValueError):
+        # Programs break its lines.
+        return base64.b64decode(type(text)().join(text.split()), validate=True)
+    except (binascii.Error, AttributeError, TypeError, ValueError):
         raise ValueError(f"{name}: that is not base64") from None
 
 

@@ -111,10 +111,10 @@ class SavedModelExporter(Exporter):
             if export.scorer == scoring.JOINT_BAYESIAN:
                 raise ValueError(
                     f"--scorer={export.scorer} needs its parameters, and there is no {path}: "
-                    "python recognize.py calibrate --train_data=DIR makes it."
+                    f"{scoring.calibrate_command(export.model, path)} --train_data=DIR makes it."
                 )
             return None
-        found = scoring.read_scorings(path, f"{self.embedder.key}-{CUT}")
+        found = scoring.read_scorings(path, f"{self.embedder.key}-{CUT}", export.model)
         best = [name for name in (scoring.JOINT_BAYESIAN, scoring.COSINE) if name in found]
         name = export.scorer or best[0]
         if name not in found:

@@ -192,24 +192,43 @@ def _check_lengths(a, b):
 def _check_landmarks(landmarks, size):
     """Landmarks, if they can be those of a face in an image of that size."""
     last = tf.cast(size[::-1] - 1, tf.float32)
-    # NaN is neither above nor below.
     near = (landmarks > -OUTSIDE * last) & (landmarks < (1 + OUTSIDE) * last)
     apart = tf.reduce_max(landmarks, 0) - tf.reduce_min(landmarks, 0) > 1
-    good = tf.reduce_all(near) & tf.reduce_any(apart)
-    reason = (
-        "landmarks that are unknown, in one point, or far outside their image: ten numbers, x and "
-        "y in pixels, or a box by embed_jpeg_box"
+    known = tf.reduce_all(tf.math.is_finite(landmarks))
+    checks = (
+        (known, "landmarks that are no numbers: embed_jpeg_box takes a box in their place"),
+        (tf.reduce_all(near) | ~known, "landmarks that are far outside their image"),
+        (tf.reduce_any(apart) | ~known, "landmarks that are all in one point"),
     )
-    with tf.control_dependencies([tf.debugging.Assert(good, [reason])]):
+    with tf.control_dependencies(_assertions(checks)):
         return tf.identity(landmarks)
 
 
 def _landmarks_of_box(box, size):
     """Landmarks that a face in a box is expected to have, if the box meets the image."""
     start, sides, size = box[:2], box[2:], tf.cast(size[::-1], tf.float32)
-    good = tf.reduce_all((sides >= 1) & (start < size) & (start + sides > 0))
-    # Nothing of a face would be left of a much larger one; and NaN and infinity are no numbers.
-    good &= tf.reduce_all(sides < 10 * tf.reduce_max(size)) & tf.reduce_all(tf.abs(box) < 1e6)
-    reason = "a box that does not meet its image: left, top, width and height in pixels"
-    with tf.control_dependencies([tf.debugging.Assert(good, [reason])]):
+    known = tf.reduce_all(tf.math.is_finite(box))
+    large, meets = tf.reduce_all(sides >= 1), tf.reduce_all((start < size) & (start + sides > 0))
+    # Nothing of a face would be left of a much larger one.
+    fits = tf.reduce_all(sides < 10 * tf.reduce_max(size)) & tf.reduce_all(tf.abs(box) < 1e6)
+    checks = (
+        (known, "a box that is no numbers: left, top, width and height in pixels"),
+        (large | ~known, "a box of no size: left, top, width and height in pixels"),
+        (fits | ~known, "a box that is much larger than its image"),
+        (meets | ~known | ~large, "a box that does not meet its image"),
+    )
+    with tf.control_dependencies(_assertions(checks)):
         return box_landmarks(tf.identity(box))
+
+
+def _assertions(checks):
+    """Operations that fail with the reason of the first condition that does not hold.
+
+    Args:
+        checks: pairs of a condition, a boolean tensor, and what is wrong where it does not hold.
+    """
+    found = []
+    for condition, reason in checks:
+        with tf.control_dependencies(found):
+            found = [*found, tf.debugging.Assert(condition, [reason])]
+    return found
