@@ -3,8 +3,8 @@
     python benchmarks/sparse_forms.py
 
 Prints nanoseconds for a weight of a dense product, for a stored block of four and for a stored weight
-of CSR, by size and density, in one thread: DENSE, BLOCKS and CSR of sparseface_tf/export/forms.py. And
-what an operator of a position costs besides: POSITION.
+of CSR, by size and density, in one thread: `Costs` of sparseface_tf/export/tflite/forms.py.
+And what an operator of a position costs besides.
 """
 
 import os

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from sparseface_tf.embedding.embedder import CUT, open_embedder
+from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.matching.joint_bayesian import JointBayesian
@@ -14,6 +14,7 @@ from sparseface_tf.recognition.scoring import (
     FILE,
     JOINT_BAYESIAN,
     Scoring,
+    key_of,
     write_scorings,
 )
 
@@ -62,5 +63,5 @@ def calibrated(folder):
         COSINE: Scoring(Cosine(), {1: Calibration.of(*scored)}),
         JOINT_BAYESIAN: Scoring(scorer, {1: Calibration.of(*scored)}),
     }
-    write_scorings(folder / FILE, f"{embedder.key}-{CUT}", found)
+    write_scorings(folder / FILE, key_of(embedder), found)
     return found[JOINT_BAYESIAN]

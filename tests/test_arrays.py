@@ -95,6 +95,17 @@ def test_files_without_loss_decode_equally(face, kind, mode):
     np.testing.assert_array_equal(decode_array(content), decode(tf.constant(content)))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_what_is_transparent_is_put_on_white(face, kind):
+    opacity = np.linspace(0, 255, 128).astype(np.uint8)[:, None].repeat(128, 1)
+    file = io.BytesIO()
+    picture = Image.fromarray(np.dstack([face[0], opacity]), "RGBA")
+    picture.save(file, kind, lossless=True, exact=True)
+    found = decode_array(file.getvalue())
+    assert (found[0] == 255).all()
+    np.testing.assert_array_equal(found, decode(tf.constant(file.getvalue())))
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_files_decode_alike(face, mode):
     content = saved(face[0], "JPEG", mode, quality=90)

@@ -17,7 +17,7 @@ from sparseface_tf.embedding import litert
 from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.export import parity
 from sparseface_tf.export.network import in_float32
-from sparseface_tf.export.settings import Export
+from sparseface_tf.export.settings import PROCESSORS, Export
 from sparseface_tf.export.tflite import build, exporter, forms, lowering
 from sparseface_tf.layers import MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks.mobilefacenet import mobilefacenet
@@ -130,6 +130,38 @@ def test_forms_follow_the_density_of_blocks():
     assert form(0.5, 1) == "dense"
 
 
+@pytest.mark.parametrize("target, storage", [("arm", "blocks"), ("x86", "dense")])
+def test_forms_follow_the_target(target, storage):
+    # With AVX-512 a dense product takes 16 weights at once, on ARM 4, as the sparse one on both.
+    layer = MaskedDense(64)
+    layer(keras.Input((256,)))
+    layer.assign_mask(mask(np.random.default_rng(0), (256, 64), 0.4, 4))
+    (choice,) = build.choose_forms(layer_alone(layer), target=target).values()
+    assert choice.form.storage == storage and f"estimated for {target} " in choice.reason
+
+
+def layer_alone(layer):
+    """A network of one layer."""
+    image = keras.Input(layer.input.shape[1:])
+    return keras.Model(image, layer(image))
+
+
+@pytest.mark.parametrize(
+    "changes, rule",
+    [
+        ({}, "estimates for ARM"),
+        ({"target": "x86"}, "estimates for x86"),
+        ({"forms": "measured"}, "times measured on this machine"),
+    ],
+)
+def test_the_report_says_what_chose_the_forms(changes, rule):
+    one = exporter.TFLiteExporter(Export(model="m", output="o", **changes))
+    assert one.rule().startswith(rule)
+    assert [*forms.TARGETS] == [*PROCESSORS]
+    with pytest.raises(ValueError, match="--target is for --forms=estimated"):
+        Export(model="m", output="o", forms="measured", target="x86").check()
+
+
 def test_layers_without_weights_or_without_zeros_are_dense():
     for kept in (0, 1):
         layer = MaskedLocallyConnected2D(3, 2)
@@ -190,6 +222,7 @@ def test_export(saved, tmp_path, quantization):
         assert 0.9 * kept["1b"] < stored.pop("1b") <= kept["1b"]
     assert stored == {name: kept[name] for name in stored}
     report = json.loads((tmp_path / "report.json").read_text())
+    assert report["facts"]["forms of layers chosen by"].endswith("(--target=arm)")
     assert {x["name"]: x["kept"] for x in report["layers"] if x["name"] in kept} == kept
     assert report["files"][0]["size"] == (tmp_path / "model.tflite").stat().st_size
     assert report["files"][0]["parity"]["cosine"] > (0.99 if quantization == "int8" else 0.999)

@@ -12,6 +12,8 @@ from pipelines.detection.face import Face, main_face
 from pipelines.detection.letterbox import fitted_size, letterbox, to_stored
 from pipelines.detection.notes import Counts, counts_of, known_landmarks, noting, write_tables
 from pipelines.detection.orientation import upright_turns
+from pipelines.faces.images import decode
+from pipelines.faces.names import Names
 from pipelines.inspection.checking import unusable
 from pipelines.sources.folder import FolderFaces
 
@@ -58,7 +60,8 @@ def detect_landmarks(
     names = [source.name(i) for i in range(len(source))]
     write_tables(source.path, names)  # what a run that was killed has noted
     known = known_landmarks(source.path)
-    missing = [i for i, name in enumerate(names) if name.strip() not in known]
+    there = Names([*known])
+    missing = [i for i, name in enumerate(names) if there.find(name) < 0]
     if missing:
         with noting(source.path, names) as note, tqdm(
             total=len(names),
@@ -93,7 +96,7 @@ def _batches(source, indices, size, batch):
         return letterbox(image, size, turns), np.int64(turns)
 
     def load(index):
-        image, _ = source.load(index)
+        image = decode(source.content(index))  # as it is stored
         square, turns = tf.numpy_function(fitted, [index, image], [tf.uint8, tf.int64])
         square = tf.ensure_shape(square, (size, size, 3))
         return index, square, tf.shape(image)[:2], tf.ensure_shape(turns, ())

@@ -13,6 +13,10 @@ from pipelines.faces.limits import MAX_PIXELS
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 
 
+# What transparent pixels of a kind are put on.
+_GROUNDS = {"PNG": 255, "WEBP": 255, "GIF": 0}
+
+
 class NoImage(ValueError):
     """Content that is no image that can be used; the message says why, without a full stop."""
 
@@ -21,8 +25,8 @@ def decode_array(content: bytes) -> NDArray[np.uint8]:
     """Decodes an image file, known by what is in it, as `pipelines.faces.images.decode` does.
 
     Read are JPEG, PNG, BMP, WebP, and the first frame of a GIF. Grey becomes three equal channels; of
-    16 bits the upper eight are kept; transparency is dropped, so that pixels have the colour they
-    hide. An orientation in EXIF data is ignored. Files without loss give the same pixels; of a JPEG they
+    16 bits the upper eight are kept; what is transparent in a PNG or WebP is put on white, in a GIF on
+    black, a BMP's is dropped. An orientation in EXIF data is ignored. Files without loss give the same pixels; of a JPEG they
     differ by a grey level on average and 10 at most, as TensorFlow takes libjpeg's fast cosine transform
     and Pillow the accurate one. That leaves the cosine of a face's features above 0.999, where the
     landmarks are the same (tests/test_arrays.py).
@@ -64,6 +68,8 @@ def _refuse(image):
     """Raises NoImage for an image whose header says that it cannot be used."""
     if image.width * image.height > MAX_PIXELS:
         raise NoImage(TOO_LARGE)
+    if image.format == "WEBP" and getattr(image, "n_frames", 1) > 1:
+        raise NoImage("an animated WebP file: save one picture of it")
     if image.mode == "CMYK" and "adobe" not in image.info:
         raise NoImage(
             "a CMYK JPEG without Adobe's mark, which may be a negative or not: save it as RGB"
@@ -74,4 +80,10 @@ def _in_colour(image):
     if image.mode.startswith("I"):  # 16 bits of grey
         grey = np.asarray(image).astype(np.uint16) >> 8
         image = Image.fromarray(grey.astype(np.uint8))
-    return image.convert("RGB")
+    ground = _GROUNDS.get(image.format)
+    if ground is None or not image.has_transparency_data:
+        return image.convert("RGB")
+    mixed = np.asarray(image.convert("RGBA")).astype(np.uint16)
+    opacity = mixed[..., 3:]
+    mixed = (mixed[..., :3] * opacity + ground * (255 - opacity) + 127) // 255  # at most 65,152
+    return Image.fromarray(mixed.astype(np.uint8))

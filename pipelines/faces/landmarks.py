@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pipelines.faces.names import Names
 from pipelines.files import open_text, write_atomically
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -76,7 +77,8 @@ def add_landmarks(
     content, header, newline = b"", ["path", "confidence", *NUMBERS], "\n"
     if os.path.exists(path):
         known = read_landmarks(path)
-        rows = {name: row for name, row in rows.items() if name.strip() not in known}
+        there = Names([*known])
+        rows = {name: row for name, row in rows.items() if there.find(name) < 0}
         with open(path, "rb") as file:
             content = file.read()
         text = content.decode("utf-8")

@@ -31,6 +31,7 @@ FORMATS = {
             "quantization",
             "input",
             "forms",
+            "target",
             "calibration_data",
             "calibration_images",
             "compare",

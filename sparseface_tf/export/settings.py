@@ -8,6 +8,7 @@ from sparseface_tf.recognition.scoring import FILE, SCORERS
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 FORMS = ("estimated", "measured")
+PROCESSORS = ("arm", "x86")
 INPUTS = ("float32", "uint8")
 # Mean cosine between the features of file and network. In float32 and float16 nothing but rounding
 # is lost; in int8 each map has 256 steps.
@@ -59,6 +60,11 @@ class Export:
         "estimated",
         "How the form of each sparse layer is chosen: by 'estimated' or by 'measured' times.",
     )
+    target: str = setting(
+        "arm",
+        "Processor that times are estimated for: 'arm' (phones) or 'x86' (with AVX-512). "
+        "'measured' times are those of this machine.",
+    )
     calibration_data: str = setting(
         "synthetic", "Faces that int8 maps get their ranges from, named as for train.py."
     )
@@ -96,11 +102,14 @@ class Export:
             raise ValueError("No place for the export: give --output=saved_models/NAME.")
         self._check_choices("format", FORMATS)
         self._check_format()
+        if self.forms == "measured" and self.target != "arm":
+            raise ValueError("--target is for --forms=estimated: leave it out.")
         for name, choices in (
             ("scorer", ("", *SCORERS)),
             ("quantization", QUANTIZATIONS),
             ("input", INPUTS),
             ("forms", FORMS),
+            ("target", PROCESSORS),
         ):
             self._check_choices(name, choices)
         if not 0 < self.at_width <= 1:

@@ -16,9 +16,13 @@ from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.recognition.calibration import Calibration
 
 if TYPE_CHECKING:
+    from sparseface_tf.embedding.embedder import Embedder
     from sparseface_tf.matching.joint_bayesian import JointBayesian
 
 FILE = "recognition.npz"
+# Part of every key: to be raised when faces with landmarks are cut out in another way than before, which
+# makes calibrations and galleries void.
+CUT = 1
 VERSION = 2
 COSINE, JOINT_BAYESIAN = "cosine", "joint_bayesian"
 SCORERS = (COSINE, JOINT_BAYESIAN)
@@ -49,6 +53,11 @@ class Scoring:
         return self.calibrations[max(n for n in self.calibrations if n <= photographs)]
 
 
+def key_of(embedder: Embedder) -> str:
+    """Names a network, an `Embedder`, and the way that faces are cut out for it."""
+    return f"{embedder.key}-{CUT}"
+
+
 def write_scorings(
     path: str | os.PathLike, key: str, scorings: Mapping[str, Scoring]
 ) -> None:
@@ -56,7 +65,7 @@ def write_scorings(
 
     Args:
         path: the `.npz` file.
-        key: names the network, see `Embedder`.
+        key: names the network, see `key_of`.
         scorings: dict from name of the scorer to `Scoring`.
     """
     arrays: dict[str, Any] = {"version": np.int64(VERSION), "model": np.array(key)}
@@ -77,7 +86,7 @@ def read_scorings(
 
     Args:
         path: the `.npz` file.
-        key: names the network, see `Embedder`.
+        key: names the network, see `key_of`.
         model: how the user named the network, for the command that errors tell; empty: not at all.
         scorers: names of those that are wanted.
 

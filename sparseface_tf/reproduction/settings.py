@@ -26,6 +26,9 @@ class Reproduction:
         "study", "Size of networks, data and schedule: a flag file of flags/scale, as study.cfg."
     )
     seeds: int = setting(3, "How often everything is trained, each time from another seed.")
+    yes: bool = setting(
+        False, "Begin without asking, however long it takes: for scripts.",
+    )
     train: bool = setting(
         True, "Train what is missing; --notrain writes the tables from the runs that are there."
     )

@@ -15,7 +15,6 @@ from pipelines.sources.boxed_faces import box_landmarks
 from pipelines.sources.synthetic import SyntheticFaces
 from sparseface_tf.child import run_on_file
 from sparseface_tf.embedding import saved_model, versions
-from sparseface_tf.embedding.embedder import CUT
 from sparseface_tf.export import parity
 from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.exporter import PARITY, Exporter
@@ -114,7 +113,7 @@ class SavedModelExporter(Exporter):
                     f"{scoring.calibrate_command(export.model, path)} --train_data=DIR makes it."
                 )
             return None
-        found = scoring.read_scorings(path, f"{self.embedder.key}-{CUT}", export.model)
+        found = scoring.read_scorings(path, scoring.key_of(self.embedder), export.model)
         best = [name for name in (scoring.JOINT_BAYESIAN, scoring.COSINE) if name in found]
         name = export.scorer or best[0]
         if name not in found:

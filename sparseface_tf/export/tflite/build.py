@@ -69,24 +69,26 @@ def build(
     return file.content(), records
 
 
-def choose_forms(model, measured=False):
+def choose_forms(model, measured=False, target="arm"):
     """The form of every dense and locally connected layer.
 
     Args:
         model: network computing in float32.
         measured: time every form here, instead of estimating it.
+        target: processor that the estimates are for, see `forms.TARGETS`.
 
     Returns:
         Dict from the layer's name to `Choice`.
     """
     choices = {}
+    how = "measured" if measured else f"estimated for {target}"
     for name, layer in lowering.products(model).items():
-        possible, weights, kept, blocks = forms.possible_forms(layer)
+        possible, weights, kept, blocks = forms.possible_forms(layer, target)
         if measured:
             logging.info("Timing %d forms of layer %s.", len(possible), name)
             possible = [_timed(layer, form) for form in possible]
         choices[name] = forms.Choice(
-            forms.choose(possible), possible, weights, kept, blocks, measured
+            forms.choose(possible), possible, weights, kept, blocks, how
         )
     return choices
 

@@ -1,6 +1,7 @@
 """From a trained network to a TFLite file with its report."""
 
 import os
+import platform
 
 import numpy as np
 from absl import logging
@@ -13,7 +14,7 @@ from sparseface_tf.export.card import CARD, source_name
 from sparseface_tf.export.exporter import CALIBRATION, PARITY, Exporter
 from sparseface_tf.export.faces import some_faces
 from sparseface_tf.export.network import CENTRE, IMAGE, SCALE
-from sparseface_tf.export.tflite import report
+from sparseface_tf.export.tflite import forms, report
 from sparseface_tf.export.tflite.build import build, choose_forms
 from sparseface_tf.tflite.flatbuffer import File
 
@@ -49,7 +50,7 @@ class TFLiteExporter(Exporter):
 
     def run(self):
         export = self.export
-        choices = choose_forms(self.network, export.forms == "measured")
+        choices = choose_forms(self.network, export.forms == "measured", export.target)
         content, layers = build(
             self.network,
             export.quantization,
@@ -79,6 +80,7 @@ class TFLiteExporter(Exporter):
             "region": self.embedder.region.name,
             "input": f"image, {export.input} {file.shape(file.inputs()[IMAGE])}",
             "quantization": export.quantization,
+            "forms of layers chosen by": self.rule(),
             "parity on": f"{len(self.images)} faces of {source_name(export.parity_data)}",
             "parity with the network in float32": str(measured),
             "parity with the network as it was trained": str(trained),
@@ -92,6 +94,12 @@ class TFLiteExporter(Exporter):
     @property
     def title(self):
         return f"file (--quantization={self.export.quantization})"
+
+    def rule(self):
+        """What chose the forms of sparse layers, in words."""
+        if self.export.forms == "measured":
+            return f"times measured on this machine ({platform.machine()}) (--forms=measured)"
+        return f"{forms.TARGETS[self.export.target].rule} (--target={self.export.target})"
 
     def _found(self, content):
         with self.comparing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 from pipelines.command_line import setting
@@ -23,7 +24,7 @@ class Supervision:
     )
     softmax_margin: float = setting(
         -1.0,
-        "Margin of 'arcface', in radians, or of 'cosface', in cosines; below 0: the one published, "
+        "Margin of 'arcface', in radians, or of 'cosface', in cosines; -1: the one published, "
         "0.5 or 0.35.",
     )
     softmax_scale: float = setting(
@@ -49,16 +50,18 @@ class Supervision:
     def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_choice(self, "identification", IDENTIFICATION)
-        check_range(self, "centre_weight", least=0)
+        check_range(self, "centre_weight", "branch_weight", "verification_weight", least=0)
         check_range(self, "margin_steps", least=1)
         check_range(self, "centre_rate", least=0, most=1)
         try:
             check_margin(**self._identification())
         except ValueError as error:
             raise ValueError(f"--identification={self.identification}: {error}") from None
+        check_range(self, "softmax_margin", least=-1)
+        check_range(self, "softmax_scale", least=0)
         if self.margin != "data":
             try:
-                good = float(self.margin) >= 0
+                good = 0 <= float(self.margin) < math.inf
             except ValueError:
                 good = False
             if not good:
