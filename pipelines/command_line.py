@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -83,14 +85,30 @@ def define_flags(
 
 
 def from_flags(settings: type[Settings], values: flags.FlagValues = flags.FLAGS) -> Settings:
-    """The settings that parsed flags give, defaults where there is no flag; see `define_flags`."""
+    """The settings that parsed flags give, defaults where there is no flag; see `define_flags`.
+
+    A text that begins with ~/ or ~NAME/ is a path in a user's home, as in other programs: shells
+    leave it as it is behind --flag=.
+    """
     given = {}
     for field, default in _fields(settings):
         if dataclasses.is_dataclass(default):
             given[field.name] = from_flags(type(default), values)
         elif _flag(field) in values:
-            given[field.name] = values[_flag(field)].value
+            given[field.name] = _at_home(values[_flag(field)].value)
     return settings(**given)
+
+
+def _at_home(value):
+    """A flag's value, with a user's home in the place of ~ where a path begins in its texts.
+
+    That is at the start, behind the = of NAME=PATH, and behind a comma.
+    """
+    if isinstance(value, list):
+        return [_at_home(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"(^|(?<=[=,]))~[^/,=]*(?=/|$)", lambda home: os.path.expanduser(home[0]), value)
 
 
 def _fields(settings):

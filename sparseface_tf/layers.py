@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from sparseface_tf.constraints import MaskConstraint
+from sparseface_tf.constraints import MaskConstraint, MaskVariable
 
 
 class _Masked:
@@ -26,13 +26,7 @@ class _Masked:
     mask: Any
 
     def _add_mask(self):
-        self.mask = self.add_weight(
-            name="mask",
-            shape=self.kernel.shape,
-            initializer="ones",
-            dtype="bool",
-            trainable=False,
-        )
+        self.mask = MaskVariable(tuple(self.kernel.shape))
         self.kernel.constraint = MaskConstraint(self.mask, inner=self.kernel_constraint)
 
     @property
@@ -57,7 +51,6 @@ class _Masked:
                 f"{tuple(self.kernel.shape)}, got {mask.shape}."
             )
         self.mask.assign(mask)
-        self.kernel.constraint.refresh()
         self.kernel.assign(np.where(mask, ops.convert_to_numpy(self.kernel), 0))
 
 
@@ -77,7 +70,13 @@ class _MaskedKeras(_Masked):
     def load_own_variables(self, store):
         super().load_own_variables(store)
         self.mask.assign(store["mask"])
-        self.kernel.constraint.refresh()
+
+    def enable_lora(self, *args, **kwargs):
+        """Refused: the product that LoRA adds to a kernel has no mask."""
+        raise ValueError(
+            f"Layer '{self.name}' has a mask, and LoRA would add a full matrix to its kernel, dropped "
+            "weights included: train the kernel itself, or take a layer of Keras."
+        )
 
 
 @keras.saving.register_keras_serializable(package="sparseface_tf")
@@ -251,10 +250,6 @@ class MaskedLocallyConnected2D(_Masked, keras.layers.Layer):
             for size, kernel, stride in zip(input_shape[1:3], self.kernel_size, self.strides)
         ]
         return (input_shape[0], *sizes, self.filters)
-
-    def load_own_variables(self, store):
-        super().load_own_variables(store)
-        self.kernel.constraint.refresh()
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sparseface_tf.criteria import criterion
 from sparseface_tf.layers import MaskedDense
 from sparseface_tf.sparsify import layer_correlations, sample_mask
 from sparseface_tf.supervision.verification import PairDistance
@@ -229,3 +230,63 @@ def test_an_interrupted_wait_goes_on(tmp_path):
     # Nothing measured, nothing to go back to; and without patience nothing ends.
     assert EarlyStoppingCallback(None, "", 2, 3).restore(None) == {}
     assert not EarlyStoppingCallback(None, "", 2, 0, 10).done
+
+
+class Unread:
+    """Images of which none may be read."""
+
+    def __iter__(self):
+        raise AssertionError("an image was read")
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (keras.layers.Dense(4, name="f"), "layer 'f' is a Dense, which has no mask: put .*MaskedDense"),
+        (keras.layers.Conv2D(4, 1, name="f"), "is a Conv2D, which has no mask: put .*MaskedConv2D"),
+        (
+            keras.layers.SeparableConv2D(4, 1, name="f"),
+            "is a SeparableConv2D, which has no mask: MaskedDense, MaskedConv2D and Masked.* have one",
+        ),
+        (keras.layers.ReLU(name="f"), "is a ReLU, which has no mask"),
+        (MaskedDense(4, name="g"), "No such layer: f"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("kind", ["correlation", "brp"])
+def test_a_layer_without_a_mask_is_refused_before_images_are_read(kind, layer, message):
+    model = keras.Sequential([keras.Input((2, 2, 4)), type(layer).from_config(layer.get_config())])
+    model.compile("sgd", "mse", jit_compile=False)
+    select = CorrelationMaskCallback("f", 0.5, Unread(), progress=False)
+    if kind == "brp":
+        select = criterion("brp").callback("f", 0.5)
+    x = np.zeros((2, 2, 2, 4), "float32")
+    with pytest.raises(ValueError, match=message) as raised:
+        model.fit(x, model.predict(x, verbose=0), verbose=0, callbacks=[select])
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "density, block, message",
+    [(1.5, 1, "must lie in"), (0.25, 4, "block=4 does not divide"), (0.75, 1, "choose a smaller density")],
+)
+def test_what_a_mask_cannot_be_is_told_before_images_are_read(density, block, message):
+    model = small_model()
+    layer = model.get_layer("f")
+    layer.assign_mask(np.arange(240).reshape(layer.kernel.shape) % 2)
+    select = CorrelationMaskCallback("f", density, Unread(), block=block, progress=False)
+    with pytest.raises(ValueError, match=message):
+        model.fit(IMAGES, TARGETS, verbose=0, callbacks=[select])
+
+
+@pytest.mark.parametrize("what", ["loss", "weights"])
+def test_training_that_diverges_ends_and_leaves_no_checkpoint(tmp_path, what):
+    model = small_model()
+    log = LogCallback(tmp_path, "stage", 2, 16, every=1 if what == "loss" else 10)
+    checkpoint = CheckpointCallback(tmp_path / "checkpoint.npz", every=1)
+    targets = TARGETS if what == "weights" else np.full_like(TARGETS, np.inf)
+    if what == "weights":
+        model.get_layer("out").bias.assign([np.inf, 0])
+    with pytest.raises(FloatingPointError, match=f"Training diverges: .*{what}.*--learning_rate"):
+        model.fit(IMAGES, targets, batch_size=16, verbose=0, callbacks=[log, checkpoint])
+    assert not (tmp_path / "checkpoint.npz").exists()

@@ -84,6 +84,17 @@ def test_what_is_left_out_keeps_its_default(parse):
     assert got == Grouped(data=Data(data="faces"))
 
 
+def test_paths_in_the_users_home(parse, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    settings, _ = parse(
+        Grouped, "--data=~/faces", "--output=~", "--branches=~/a,b=~/c,~unknown/d,e~/f",
+        "--sparsify=both=~/a,~/b", "--sparsify=1/256-f",
+    )  # fmt: skip
+    assert (settings.data.data, settings.output) == ("/home/ann/faces", "/home/ann")
+    assert settings.network.branches == ["/home/ann/a", "b=/home/ann/c", "~unknown/d", "e~/f"]
+    assert settings.sparsify == ["both=/home/ann/a,/home/ann/b", "1/256-f"]
+
+
 def test_lists_of_defaults_are_not_shared(parse):
     got, _ = parse(Grouped)
     got.network.branches.append("f")

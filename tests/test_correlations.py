@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
+from sparseface_tf.channels import sliced
+from sparseface_tf.criteria import criterion
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.networks import baseline_network
 from sparseface_tf.sparsify import (
@@ -393,3 +395,59 @@ def test_geometry_of_table_1():
     assert (geometry.positions, geometry.fan_in, geometry.filters) == (6, 2304, 256)
     assert output_positions(model.get_layer("4b")) == 168
     assert output_positions(model.get_layer("5b")) == output_positions(model.get_layer("f")) == 1
+
+
+def reused():
+    """A layer of one model taken over into another, behind another scale; and both models."""
+    old = keras.Sequential([keras.Input((6, 5, 2)), MaskedConv2D(3, 2, name="c"), layers.ReLU()])
+    image = keras.Input((4, 5, 2))
+    convolved = old.get_layer("c")(layers.Rescaling(-2.0)(image))
+    return old, keras.Model(image, layers.Activation("tanh")(convolved))
+
+
+def test_a_layer_that_was_taken_over_is_looked_at_where_it_is():
+    _, new = reused()
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(40, 4, 5, 2)).astype("float32")
+    # The same network, of layers that stand in no other one.
+    image = keras.Input((4, 5, 2))
+    copy = MaskedConv2D(3, 2, name="c")
+    own = keras.Model(image, layers.Activation("tanh")(copy(layers.Rescaling(-2.0)(image))))
+    copy.set_weights(new.get_layer("c").get_weights())
+    np.testing.assert_allclose(
+        layer_correlations(new, "c", images), layer_correlations(own, "c", images), atol=1e-6
+    )
+    assert layer_geometry(new.get_layer("c"), new).outputs == (3, 4, 3)
+    for name in ("wanda", "correlation"):
+        made = criterion(name)
+        np.testing.assert_allclose(
+            made.scores(new, "c", images), made.scores(own, "c", images), atol=1e-4
+        )
+
+
+def test_a_layer_that_stands_twice_in_a_model_is_refused():
+    image = keras.Input((8,))
+    layer = MaskedDense(8, activation="tanh", name="f")
+    twice = keras.Model(image, layer(layer(image)))
+    x = np.zeros((3, 8), "float32")
+    for call in (
+        lambda: layer_correlations(twice, "f", x),
+        lambda: criterion("wanda").scores(twice, "f", x),
+        lambda: sliced(twice, {"f": range(4)}),
+    ):
+        with pytest.raises(ValueError, match="layer 'f' is called 2 times in model"):
+            call()
+    with pytest.raises(ValueError, match="is not functional"):
+        layer_geometry(layer, subclassed())
+
+
+def subclassed():
+    class Own(keras.Model):
+        pass
+
+    return Own()
+
+
+def test_channels_of_a_layer_that_was_taken_over_are_refused():
+    with pytest.raises(ValueError, match="Layer 'c' was taken over from another model"):
+        sliced(reused()[1], {"c": range(2)})

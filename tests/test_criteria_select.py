@@ -284,6 +284,6 @@ def test_blocks_and_images_that_are_missing():
         criterion("random").mask(model, "d", 1.5)
     with pytest.raises(ValueError, match="block=3 does not divide the input axis of 8"):
         criterion("random").mask(model, "d", 0.5, block=3)
-    with pytest.raises(ValueError, match="only Dense, Conv2D"):
+    with pytest.raises(ValueError, match="not those of a Dense, a Conv2D"):
         criterion("random").mask(keras.Sequential([layers.Flatten(name="flat")]), "flat", 0.5)
     assert dataclasses.fields(criterion("random")) == ()

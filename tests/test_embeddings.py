@@ -1,6 +1,7 @@
 """Features on disk: computed once, by content, whatever happens to the files."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from sparseface_tf.embedding import embeddings
 from sparseface_tf.embedding.embedder import find_model, open_embedder
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.embedding.systems import System, different_parts, open_systems
+from sparseface_tf.export.exporter import Exporter
+from sparseface_tf.export.settings import Export
 from sparseface_tf.networks import baseline_network
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -170,12 +173,31 @@ def test_images_that_cannot_be_read_are_named(tmp_path, lfw, embedder):
     path.write_bytes(content)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["first", "last", "norm"])
+def test_weights_that_are_not_finite_are_told_when_a_network_is_opened(tmp_path, name, value):
+    model = keras.Sequential([
+        keras.Input((28, 24, 3)),
+        keras.Sequential([keras.layers.Conv2D(2, 9, strides=9, activation="relu", name="first")]),
+        keras.layers.BatchNormalization(name="norm"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, activation="relu", name="last"),
+    ])
+    layer = next(layer for layer in model._flatten_layers() if layer.name == name)
+    layer.set_weights([*layer.get_weights()[:-1], np.array([0, value], "float32")])
+    model.save(tmp_path / "model.keras")
+    expected = f"model.keras is broken: 1 of 2 values of .* of layer '{name}' are NaN or infinite"
+    with pytest.raises(ValueError, match=expected):
+        open_embedder(tmp_path / "model.keras")
+
+
 def test_features_that_are_not_finite(tmp_path, lfw):
-    path = network(tmp_path / "nan.keras")
+    # Finite weights whose products are not.
+    path = network(tmp_path / "large.keras")
     model = keras.saving.load_model(path)
-    model.layers[-1].bias.assign([0, np.nan, 0, 0, 0])
+    model.layers[-1].kernel.assign(np.full(model.layers[-1].kernel.shape, 3e38))
     model.save(path)
-    with pytest.raises(ValueError, match="nan.keras gives features that are not finite, for 6 of 6"):
+    with pytest.raises(ValueError, match="large.keras gives features that are not finite, for 6 of 6"):
         FeatureCache(tmp_path / "cache").features(open_embedder(path), lfw, np.arange(6))
     assert not list((tmp_path / "cache").rglob("*.npz"))
 
@@ -284,3 +306,69 @@ def test_a_process_that_only_opens_networks_knows_all_their_parts(tmp_path):
     # Not in this process, which has imported everything.
     program = "import sys; from sparseface_tf.embedding import open_embedder; open_embedder(sys.argv[1])"
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["my layer", "é", "a:b", "-f", "_f"])
+def test_names_that_tensorflow_refuses_are_told_with_the_rule(tmp_path, name):
+    model = keras.Sequential([
+        keras.Input((28, 24, 3)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, name=name),
+    ])
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    with pytest.raises(ValueError, match=f"a layer named '{name}', and TensorFlow wants names") as told:
+        Exporter(Export(model=path, output=str(tmp_path / "out"))).prepare()
+    assert "\n" not in str(told.value)
+    if name in ("-f", "_f"):
+        # Such names only a graph in a file cannot have.
+        assert open_embedder(path).network.predict_on_batch(np.zeros((1, 28, 24, 3))).shape == (1, 2)
+    else:
+        with pytest.raises(ValueError, match="letters of ASCII, digits and _ . - > only: give"):
+            open_embedder(path)
+
+
+def test_only_files_with_what_is_asked_for_are_read(tmp_path, lfw, embedder, monkeypatch):
+    monkeypatch.setattr(embeddings, "SHARD", 2)
+    whole = FeatureCache(tmp_path / "cache").features(embedder, lfw, np.arange(6))
+    read = []
+    opened = embeddings._opened
+
+    def note(path, size, part):
+        read.append(part)
+        return opened(path, size, part)
+
+    monkeypatch.setattr(embeddings, "_opened", note)
+    cache = FeatureCache(tmp_path / "cache")
+    np.testing.assert_array_equal(cache.features(embedder, lfw, [3]), whole[[3]])
+    assert read == ["keys"] * 3 + ["features"]
+    np.testing.assert_array_equal(cache.features(embedder, lfw, [5, 0, 4]), whole[[5, 0, 4]])
+    # The index stays; images 4 and 5 are in one file.
+    assert read[4:] == ["features"] * 2
+
+
+def test_what_was_not_used_for_longest_is_evicted(tmp_path, lfw, embedder, monkeypatch):
+    monkeypatch.setattr(embeddings, "SHARD", 2)
+    cache = FeatureCache(tmp_path / "cache")
+    whole = cache.features(embedder, lfw, np.arange(4))
+    files = sorted((tmp_path / "cache").rglob("*.npz"))
+    for path in files:
+        os.utime(path, (1, 1))
+    cache.features(embedder, lfw, [2])  # makes the second file the one used last
+    (used,) = (path for path in files if path.stat().st_mtime > 1)
+    cache.limit = sum(path.stat().st_size for path in files)
+    cache.features(embedder, lfw, [4, 5])
+    left = [*(tmp_path / "cache").rglob("*.npz")]
+    assert len(left) == 2 and used in left
+    # Gone is gone for an index that knew it: computed again.
+    seen = counting(monkeypatch)
+    np.testing.assert_allclose(cache.features(embedder, lfw, np.arange(4)), whole, rtol=1e-5)
+    assert seen == [0, 1]
+
+
+def test_a_limit_below_one_file_keeps_the_newest(tmp_path, lfw, embedder):
+    cache = FeatureCache(tmp_path / "cache", limit=1)
+    first = cache.features(embedder, lfw, [0, 1])
+    np.testing.assert_array_equal(cache.features(embedder, lfw, [0, 1]), first)
+    cache.features(embedder, lfw, [2])
+    assert len([*(tmp_path / "cache").rglob("*.npz")]) == 1

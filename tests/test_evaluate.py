@@ -1,10 +1,12 @@
 """evaluate.py as a user runs it: every protocol in its published layout, on rendered faces."""
 
+import csv
 import html.parser
 import json
 import pathlib
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ from pipelines.sources.folder import FolderFaces
 from sparseface_tf.embedding.embeddings import Faces, FeatureCache
 from sparseface_tf.embedding.systems import open_systems
 from sparseface_tf.evaluation import Evaluation, Evaluator, lfw, pairs
+from sparseface_tf.evaluation.report import write_scores
 from sparseface_tf.matching import Cosine, JointBayesian
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -130,6 +133,23 @@ def test_numbers_are_those_of_the_pieces_put_together_by_hand(world, reported):
         path = folder / "report" / "lfw_scores.csv"
         written = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=column)
         np.testing.assert_allclose(written, scores, rtol=1e-6, atol=1e-8)
+
+
+def test_any_name_comes_back_from_the_table_of_scores(tmp_path):
+    """Quotes, commas, line ends: RFC 4180, which spreadsheets and pandas read."""
+    names = [('O"Neil/a.jpg', "b,c/1.jpg"), ("two\nlines/1.jpg", "José/'2'.jpg"), ('"', '""')]
+    test = types.SimpleNamespace(same=np.array([True, False, True]), fold=np.array([0, 1, 2]))
+    protocol = types.SimpleNamespace(test=test, pair_names=lambda: names)
+    run = types.SimpleNamespace(name='runs/"a", cosine')
+    found = [types.SimpleNamespace(run=run, scores=np.array([0.5, -1.25, 1e-12]))]
+    write_scores(tmp_path / "scores.csv", protocol, found)
+    with open(tmp_path / "scores.csv", encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["first", "second", "same", "fold", run.name]
+    assert [tuple(row[:2]) for row in rows] == names
+    assert [row[2:] for row in rows] == [
+        ["1", "0", "0.5"], ["0", "1", "-1.25"], ["1", "2", "1e-12"]
+    ]
 
 
 def test_systems_are_compared_and_ensembles_taken_apart(reported):

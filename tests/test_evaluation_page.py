@@ -102,6 +102,24 @@ def search(systems=("N₁", "N₂")):
     return Section("identification", "LFW, identification", [], "", runs)
 
 
+def test_many_numbers_stand_in_rows(tmp_path):
+    """Eight columns would be cut at the width of a window; the numbers are the same."""
+    runs = [
+        run(name, numbers={f"number {n}": Number(k + n / 10) for n in range(8)})
+        for k, name in enumerate(("runs/one", "runs/two"))
+    ]
+    _, page = write(tmp_path, [Section("wide", "Wide", [], "", runs)])
+    cells = [text.strip() for _, text in page.cells]
+    start = cells.index("Number")
+    assert [cell.split() for cell in cells[start + 1 : start + 3]] == [
+        ["runs/one", "cosine"], ["runs/two", "cosine"]
+    ]
+    rows = [cells[k : k + 3] for k in range(start + 3, start + 27, 3)]
+    for n, (name, first, second) in enumerate(rows):
+        assert name == f"number {n}" and first == f"{n / 10:.4f}"
+        assert second == f"{1 + n / 10:.4f} (best)"
+
+
 def write(tmp_path, sections, title="Title", command="python evaluate.py", facts=()):
     path = tmp_path / "report.html"
     write_page(path, sections, title=title, command=command, facts=list(facts))

@@ -1,5 +1,6 @@
 import dataclasses
 import fractions
+import math
 
 import pytest
 from run_folders import claim
@@ -173,3 +174,26 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="not empty"):
         claim(experiment(output=str(tmp_path)))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def numbers(settings, kind):
+    """(group, field) of the settings of a kind, e.g. float."""
+    for group in dataclasses.fields(settings):
+        part = getattr(settings, group.name)
+        for field in dataclasses.fields(part) if dataclasses.is_dataclass(part) else ():
+            if type(getattr(part, field.name)) is kind:
+                yield group.name, field.name
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1e9], ids=str)
+def test_every_number_of_a_run_is_refused_where_it_is_none(value):
+    good = experiment(steps=5)
+    accepted = []
+    for group, name in numbers(good, float):
+        part = dataclasses.replace(getattr(good, group), **{name: value})
+        try:
+            dataclasses.replace(good, **{group: part}).check()
+            accepted.append(name)
+        except ValueError as error:
+            assert "\n" not in str(error)
+    assert not accepted

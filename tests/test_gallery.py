@@ -122,6 +122,13 @@ def test_bad_input():
         top_k(gallery, gallery.astype(int), 2)
     with pytest.raises(ValueError, match="4 offsets were given for 5"):
         top_k(gallery, gallery, 2, gallery_offsets=np.zeros(4))
+    for probes, shape in ((gallery[0], r"\(2,\)"), (gallery[:, :1], r"\(5, 1\)"), (gallery[None], "5, 2")):
+        with pytest.raises(ValueError, match=rf"of shape \(n, 2\), .* got .*{shape}"):
+            top_k(probes, gallery, 2)
+    with pytest.raises(ValueError, match=r"The gallery must be of shape \(m, d\)"):
+        top_k(gallery, gallery[:, 0], 2)
+    with pytest.raises(ValueError, match="5 offsets were given for 1 probes"):
+        top_k(gallery[:1], gallery, 2, probe_offsets=np.zeros(5))
     gallery[3, 1] = np.nan
     with pytest.raises(ValueError, match="vectors 2 to 3 are not finite"):
         top_k(gallery[:1], gallery, 1, block=2)

@@ -66,6 +66,10 @@ def without_adobe(jpeg):
     return jpeg[:start] + jpeg[start + 2 + length :]
 
 
+def animated(picture):
+    return file(picture, "WEBP", lossless=True, save_all=True, append_images=[TURNED])
+
+
 JPEG = file(PICTURE, "JPEG", quality=95)
 PROGRESSIVE = file(PICTURE, "JPEG", quality=95, progressive=True)
 CMYK = file(INKS, "JPEG", quality=95)
@@ -83,6 +87,11 @@ EXACT = {
     "png with alpha": file(with_alpha(PICTURE), "PNG"),
     "png palette": file(PALETTE, "PNG"),
     "png palette with a transparent colour": file(PALETTE, "PNG", transparency=3),
+    "png with a transparent colour": file(PICTURE, "PNG", transparency=(80, 100, 175)),
+    "png grey with a transparent colour": file(GREY, "PNG", transparency=100),
+    "png palette of 4 bits, one transparent": file(
+        PICTURE.quantize(10), "PNG", bits=4, transparency=2
+    ),
     "png palette of 4 bits": file(PICTURE.quantize(10), "PNG", bits=4),
     "gif": GIF,
     "gif of two frames": ANIMATED,
@@ -101,10 +110,20 @@ CLOSE = {
     "jpeg inks": CMYK,
     "jpeg inks, no black": file(PICTURE.convert("CMYK"), "JPEG", quality=95),
 }
+KINDS = "no JPEG, PNG, BMP, GIF or WebP file"
+# 15,000 x 15,000 pixels say its first bytes; TensorFlow 2.21 would decode such a file.
+JPEG_XL = bytes.fromhex("ff0afacafc0c") + bytes(60)
 REFUSED = {
-    "empty": (b"", "empty"),
-    "text": (b"This is no image.", "no JPEG, PNG, BMP, GIF or WebP file"),
-    "tiff": (file(PICTURE, "TIFF"), "no JPEG, PNG, BMP, GIF or WebP file"),
+    "empty": (b"", KINDS),
+    "text": (b"This is no image.", KINDS),
+    "tiff": (file(PICTURE, "TIFF"), KINDS),
+    "avif or heic": (b"\0\0\0\x1cftypavif" + bytes(40), KINDS),
+    "jpeg xl": (JPEG_XL, KINDS),
+    "jpeg xl in a box": (b"\0\0\0\x0cJXL \r\n\x87\n" + JPEG_XL, KINDS),
+    "webp, animated": (animated(PICTURE), "an animated WebP file: save one picture of it"),
+    "webp, animated, with alpha": (animated(with_alpha(PICTURE)), "an animated WebP file"),
+    "another riff": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), KINDS),
+    "webp of an unknown part": (b"RIFF\x24\0\0\0WEBPVP8Z" + bytes(40), KINDS),
     "jpeg, half": (JPEG[: len(JPEG) // 2], "JPEG"),
     "jpeg, most": (JPEG[:-20], "JPEG"),
     "jpeg, head": (JPEG[:12], "JPEG"),
@@ -128,7 +147,13 @@ REFUSED = {
 
 
 def pillow(content):
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+    """What Pillow reads; what is transparent in a PNG or WebP is put on white."""
+    image = Image.open(io.BytesIO(content))
+    if image.format in ("PNG", "WEBP") and image.has_transparency_data:
+        pixels = np.asarray(image.convert("RGBA")).astype(int)
+        opacity = pixels[..., 3:]
+        return (pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255
+    return np.asarray(image.convert("RGB")).astype(int)
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +181,16 @@ def test_the_pictures_could_tell():
         pixels = pillow({**EXACT, **CLOSE}[name])
         assert np.abs(pixels - pixels[..., ::-1]).max() > 50, name
         assert np.abs(pixels - (255 - pixels)).max() > 50, name
+
+
+def test_what_is_transparent_is_white():
+    """Also where the colour that it hides is black, as most programs write it."""
+    hidden = Image.new("RGBA", (WIDTH, HEIGHT))
+    hidden.paste(PICTURE.convert("RGBA").crop((0, 0, 10, HEIGHT)))
+    for kind in ("PNG", "WEBP")[: 1 + HAS_WEBP]:
+        image = decode(file(hidden, kind, lossless=True)).numpy()
+        np.testing.assert_array_equal(image[:, 10:], 255)
+        np.testing.assert_array_equal(image[:, :10], RGB[:, :10])
 
 
 def test_upper_half_of_16_bits():
@@ -191,13 +226,13 @@ def test_webp_as_pillow_reads_it_or_not_at_all():
         "lossless": file(PICTURE, "WEBP", lossless=True),
         "lossy": file(PICTURE, "WEBP", quality=90),
         "alpha": file(with_alpha(PICTURE), "WEBP", lossless=True, exact=True),
-        "animated": file(PICTURE, "WEBP", lossless=True, save_all=True, append_images=[TURNED]),
+        "opaque": file(PICTURE.convert("RGBA"), "WEBP", lossless=True),
     }
     for name, content in files.items():
         try:
             image = decode(content)
         except tf.errors.InvalidArgumentError:
-            assert not HAS_WEBP or name in ("alpha", "animated")
+            assert not HAS_WEBP
         else:
             np.testing.assert_allclose(image, pillow(content), atol=1)
 

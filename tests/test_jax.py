@@ -23,6 +23,7 @@ PROGRAM = """
     import numpy as np
 
     from sparseface_tf.training.callbacks import CorrelationMaskCallback, MarginCallback
+    from sparseface_tf.layers import MaskedDense
     from sparseface_tf.networks import baseline_network
     from sparseface_tf.supervision.signals import signals, supervise, targets
 
@@ -42,7 +43,6 @@ PROGRAM = """
             if epoch == 1:
                 layer = self.model.get_layer("5b")
                 layer.assign_mask(rng.random(layer.kernel.shape) < 0.1)
-                self.model.make_train_function(force=True)
 
     callbacks = [
         CorrelationMaskCallback("f", 0.25, images, progress=False),
@@ -66,6 +66,21 @@ PROGRAM = """
     assert np.array_equal(loaded.predict(images, verbose=0), expected)
     np.save("features.npy", expected)
     np.save("images.npy", images)
+
+    # A mask that arrives with the weights, before a step is compiled and after one is.
+    def one_layer():
+        return keras.Sequential([keras.Input((8,)), MaskedDense(6, name="f")])
+
+    first, second = one_layer(), one_layer()
+    second.compile(keras.optimizers.Adam(0.1, use_ema=True), "mse")
+    x, y = rng.normal(size=(8, 8)), rng.normal(size=(8, 6))
+    for density in (0.3, 0.5):
+        mask = rng.random((8, 6)) < density
+        first.get_layer("f").assign_mask(mask)
+        second.set_weights(first.get_weights())
+        second.fit(x, y, epochs=2, verbose=0)
+        kernel = np.asarray(second.get_layer("f").kernel)
+        assert not kernel[~mask].any() and kernel[mask].all(), density
 """
 
 

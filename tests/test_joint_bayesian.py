@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import examples
@@ -15,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from sparseface_tf.matching.cosine import Cosine
 from sparseface_tf.matching.joint_bayesian import JointBayesian
+from sparseface_tf.matching.nearest_centre import NearestCentre
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -308,3 +310,42 @@ def test_pairs_need_two_arrays_of_one_length():
     scorer, features, _ = fitted()
     with pytest.raises(ValueError, match="one shape"):
         scorer.score_pairs(features, features[:1])
+
+
+@pytest.mark.parametrize("scorer", [JointBayesian(), JointBayesian(3), Cosine()], ids=str)
+def test_scores_are_arrays_where_scikit_learn_gives_data_frames(scorer):
+    X, y = sample_of_people()
+    plain = scorer.fit(X, y).score_matrix(X[:3], X)
+    with sklearn.config_context(transform_output="pandas"):
+        scorer = sklearn.base.clone(scorer).fit(X, y)
+        np.testing.assert_allclose(scorer.score_matrix(X[:3], X), plain)
+        assert type(scorer.score_pairs(X[:3], X[3:6])) is np.ndarray
+        frame = scorer.transform(X)
+        assert len(frame) == len(scorer.offsets(frame)) == len(X)
+
+
+def sample_of_people():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(10), 3)
+    return rng.normal(size=(10, 6))[y] + 0.5 * rng.normal(size=(30, 6)), y
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")], ids=str)
+@pytest.mark.parametrize("estimator", [JointBayesian(), NearestCentre()], ids=str)
+def test_missing_labels_are_refused(estimator, missing):
+    X, y = sample_of_people()
+    with pytest.raises(ValueError, match="label|missing|NaN"):
+        estimator.fit(X, np.array([missing if i == 3 else f"p{i}" for i in y], object))
+
+
+@pytest.mark.parametrize(
+    "components, message",
+    [
+        (0, "n_components must be above 0, got 0"),
+        (-1, "n_components must be above 0, got -1"),
+        (7, "7 principal components were asked for, and 30 training images with 6 features have 6"),
+    ],
+)
+def test_components_that_cannot_be(components, message):
+    with pytest.raises(ValueError, match=message):
+        JointBayesian(components).fit(*sample_of_people())

@@ -232,3 +232,56 @@ def test_a_mask_of_another_shape_is_refused():
     layer.build((None, 4))
     with pytest.raises(ValueError, match=r"kernel's shape \(4, 3\), got \(3, 4\)"):
         layer.assign_mask(np.ones((3, 4)))
+
+
+def masked_in_training(optimizer, callbacks=()):
+    """A masked layer that was trained, lost weights, and was trained again; and its mask."""
+    model, layer = one_layer_model("dense")
+    model.compile(optimizer, "mse", jit_compile=False)
+    x, y = images("dense"), np.ones((8, 6), "float32")
+    model.fit(x, y, verbose=0)
+    mask = random_mask(layer)
+    layer.assign_mask(mask)
+    model.fit(x, y, epochs=2, batch_size=4, verbose=0, callbacks=[*callbacks])
+    return layer, mask
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema_overwrite_frequency": 3}], ids=str)
+def test_averaging_the_weights_does_not_revive_dropped_ones(settings):
+    layer, mask = masked_in_training(keras.optimizers.Adam(0.1, use_ema=True, **settings))
+    kernel = np.asarray(layer.kernel)
+    assert not kernel[~mask].any() and kernel[mask].all()
+
+
+def test_averages_that_are_swapped_in_for_a_test_are_masked_too():
+    class Seen(keras.callbacks.Callback):
+        kernels = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.kernels.append(np.array(self.model.get_layer("masked").kernel))
+
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    layer, mask = masked_in_training(keras.optimizers.SGD(0.1, use_ema=True), [swap, Seen()])
+    kernels = [*Seen.kernels, np.asarray(layer.kernel)]
+    assert len(kernels) == 3
+    for kernel in kernels:
+        assert not kernel[~mask].any() and kernel[mask].all()
+
+
+def test_averages_of_float16_training_are_masked_too():
+    inner = keras.optimizers.Adam(0.1, use_ema=True)
+    layer, mask = masked_in_training(keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0))
+    kernel = np.asarray(layer.kernel)
+    assert not kernel[~mask].any() and kernel[mask].all()
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_lora_is_refused(kind):
+    make, shape = LAYERS[kind]
+    layer = make(name="masked")
+    layer.build((None, *shape))
+    with pytest.raises(ValueError, match="Layer 'masked' has a mask, and LoRA would add"):
+        layer.enable_lora(2)
+    with pytest.raises(ValueError, match="has a mask, and LoRA would add"):
+        make(lora_rank=2).build((None, *shape))
+    assert len(layer.trainable_variables) == 2

@@ -187,28 +187,44 @@ def check_pairs(pairs, labels):
 @examples(40)
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=30),
-    st.integers(1, 12),
+    st.integers(1, 60),
     st.integers(2, 5),
     st.integers(0, 100),
 )
-@example([2, 1], 1, 5, 0)  # a pair of the same, two different ones
-@example([4, 1], 1, 5, 0)  # enough of the same, too few different ones
-@example([5, 1], 1, 5, 0)
-def test_held_out_pairs(counts, each, folds, seed):
+@example([2, 1], 5, 5, 0)  # a pair of the same, two different ones
+@example([4, 1], 5, 5, 0)  # enough of the same, too few different ones
+@example([5, 1], 5, 5, 0)
+@example([2, 2, 2, 2, 2], 5, 5, 0)  # a fold each, in which there is no different one
+@example([9, 9, 9], 17, 5, 0)  # folds of two sizes
+def test_held_out_pairs(counts, half, folds, seed):
+    """As many pairs and folds as asked for, or an error that says how many there could be."""
     faces = ColouredFaces(counts)
     same = sum(c * (c - 1) // 2 for c in counts)
     different = sum(a * b for a, b in itertools.combinations(counts, 2))
-    if min(same, different) < folds:
-        with pytest.raises(ValueError, match="too few"):
-            held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
+    most = min(same, different)
+    if half < folds:
+        with pytest.raises(ValueError, match=f"even number of at least {2 * folds}"):
+            held_out_pairs(faces, 2 * half, folds=folds, seed=seed)
         return
-    pairs = held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
+    if half > most:
+        told = f"ask for {2 * most} at most" if most >= folds else "different ones: take more"
+        with pytest.raises(ValueError, match=f"{2 * half} pairs are too many.*{told}"):
+            held_out_pairs(faces, 2 * half, folds=folds, seed=seed)
+        return
+    pairs = held_out_pairs(faces, 2 * half, folds=folds, seed=seed)
     check_pairs(pairs, faces.labels)
-    np.testing.assert_array_equal(np.unique(pairs.fold), np.arange(folds))
-    assert len(pairs.same) <= 2 * each * folds
-    again = held_out_pairs(faces, 2 * each * folds, folds=folds, seed=seed)
+    assert pairs.images.shape == (2 * half, 2) and len(pairs.same) == 2 * half
+    sizes = np.bincount(pairs.fold) // 2
+    assert len(sizes) == folds and sizes.min() == half // folds and np.ptp(sizes) <= 1
+    again = held_out_pairs(faces, 2 * half, folds=folds, seed=seed)
     for one, other in zip(pairs, again):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("pairs", [-2, 0, 1, 18, 19, 21, 2001])
+def test_numbers_of_pairs_that_make_no_folds(pairs):
+    with pytest.raises(ValueError, match="ask for an even number of at least 20"):
+        held_out_pairs(ColouredFaces([50] * 20), pairs)
 
 
 def test_folds_share_no_identity():
@@ -226,13 +242,6 @@ def test_few_identities_are_shared_by_the_folds():
     pairs = held_out_pairs(faces, 200, folds=10)
     np.testing.assert_array_equal(np.bincount(pairs.fold), 20)
     check_pairs(pairs, faces.labels)
-
-
-def test_too_few_pairs_for_the_folds():
-    with pytest.raises(ValueError, match="at least 20 pairs"):
-        held_out_pairs(ColouredFaces([9, 9]), 19, folds=10)
-    with pytest.raises(ValueError, match="too few"):
-        held_out_pairs(ColouredFaces([9]), 40, folds=10)
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 6))

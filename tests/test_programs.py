@@ -12,7 +12,7 @@ from forks import Forks
 from programs import ROOT
 
 from sparseface_tf.programs import command
-from sparseface_tf.programs.flag_files import find_flag_file, read_flag_files, shipped_names
+from sparseface_tf.programs.flag_files import find_flag_file, parse, read_flag_files, shipped_names
 from sparseface_tf.programs.shipped import shipped_root
 from sparseface_tf.recognition.settings import DEFAULT_MODEL
 from sparseface_tf.training.experiment import Experiment
@@ -178,6 +178,58 @@ def test_one_of_ones_own_builds_on_one_that_ships(tmp_path, monkeypatch):
     pathlib.Path("mine.cfg").write_text("# mine\n--flagfile=stage1\n\n--width=48\n")
     read = read_flag_files(["program", "--flagfile=mine.cfg"])
     assert "--sparsify=1/256-f" in read and read[-1] == "--width=48"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+)
+def test_flag_files_of_other_systems(tmp_path, encoding):
+    """As editors write them elsewhere: a byte order mark, two bytes a letter, other line ends."""
+    text = "# José's\r\n--steps=2\r\n--data=/José\r\n"
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    (tmp_path / "mine.cfg").write_bytes((mark + text).encode(encoding))
+    read = read_flag_files(["program", f"--flagfile={tmp_path}/mine.cfg"])
+    assert read == ["program", "--steps=2", "--data=/José"]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("--data=/José".encode("latin-1"), "is no text in UTF-8"),
+        ("--data=/nope".encode("utf-16-le"), "is no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is no text"),
+        (b"--flagfile=one.cfg", "includes itself, by way of"),
+        (b"--flagfile=other.cfg", "there is no other.cfg"),
+    ],
+)
+def test_files_that_are_no_flag_files(tmp_path, content, message):
+    (tmp_path / "one.cfg").write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        read_flag_files(["program", f"--flagfile={tmp_path}/one.cfg"])
+    assert "\n" not in str(error.value)
+
+
+def test_files_inside_of_ones_own_files_are_found_from_anywhere(tmp_path, monkeypatch):
+    """Beside the file or above it, also where one that ships has the same name."""
+    for name, text in {
+        "flags/mine.cfg": "--flagfile=parts/sizes.cfg\n--flagfile=flags/stage0.cfg\n",
+        "flags/parts/sizes.cfg": "--width=48\n--flagfile=more.cfg",
+        "flags/parts/more.cfg": "--steps=3",
+        "flags/stage0.cfg": "--epochs=9",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir("/")
+    read = read_flag_files(["program", f"--flagfile={tmp_path}/flags/mine.cfg"])
+    assert read == ["program", "--width=48", "--steps=3", "--epochs=9"]
+
+
+def test_a_flag_file_without_a_name_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine.cfg").write_text("--flagfile\n")
+    for given in (["--flagfile"], [f"--flagfile={tmp_path}/mine.cfg"]):
+        with pytest.raises(SystemExit, match="error: .*flagfile") as error:
+            parse(["program", *given])
+        assert "\n" not in str(error.value)
 
 
 def test_the_command_finds_flag_files(forks, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from published import COLUMNS, SPLITS, ijba_set, pictures, video_frames
 
 from pipelines.sources.boxed_faces import BoxedFace, BoxedFaces
 from pipelines.sources.folder import FolderFaces
+from sparseface_tf.embedding.embeddings import Faces
 from sparseface_tf.evaluation import ijba, ytf
 from sparseface_tf.evaluation.pairs import evaluate_pairs
 
@@ -273,17 +275,67 @@ def test_bad_tables(published, table, change, message):
 def test_boxes_at_the_border(tmp_path):
     image = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
     (tmp_path / "a.png").write_bytes(tf.io.encode_png(image).numpy())
-    boxes = [(4, 5, 8, 10), (-3, -2, 6, 6), (26, 16, 8, 8), (100, 100, 4, 4)]
+    boxes = [(4, 5, 8, 10), (-3, -2, 6, 6), (26, 16, 8, 8)]
     source = BoxedFaces(tmp_path, [BoxedFace("1", "a.png", box) for box in boxes], margin=0)
     padded = np.zeros((220, 230, 3), np.uint8)
     padded[100:120, 100:130] = image
-    cut = {source.name(i).split("@")[1]: source.load(i)[0].numpy() for i in range(4)}
+    cut = {source.name(i).split("@")[1]: source.load(i)[0].numpy() for i in range(3)}
     # The side is the longer one, about the middle of the box.
     np.testing.assert_array_equal(cut["4,5,8,10"], padded[105:115, 103:113])
     np.testing.assert_array_equal(cut["-3,-2,6,6"], padded[98:104, 97:103])
     np.testing.assert_array_equal(cut["26,16,8,8"], padded[116:124, 126:134])
-    np.testing.assert_array_equal(cut["100,100,4,4"], np.zeros((4, 4, 3)))
     wide = BoxedFaces(tmp_path, [BoxedFace("1", "a.png", (6, 6, 8, 8))], margin=0.25)
     np.testing.assert_array_equal(wide.load(0)[0], image[4:16, 4:16])
     batch = next(iter(tf.data.Dataset.range(1).map(wide.load)))
     assert batch[0].shape == (12, 12, 3) and np.isnan(batch[1]).all()
+
+
+@pytest.mark.parametrize(
+    "box, message",
+    [
+        ("100,100,4,4", "its box is beside an image of 64 x 48 pixels"),
+        ("-90,10,32,32", "its box is beside an image"),
+        ("20,10,500,32", "its box is far larger than an image of 64 x 48 pixels"),
+        ("20,10,1000000000,32", "no image is as large as the box"),
+        ("1e300,10,32,32", "no image is as large as the box"),
+    ],
+)
+def test_a_box_that_is_of_no_face_names_its_row(tmp_path, box, message):
+    """No black crop, and no gigabytes."""
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+    (tmp_path / "a.png").write_bytes(tf.io.encode_png(image).numpy())
+    table = tmp_path / "verify_metadata_1.csv"
+    head = "TEMPLATE_ID,SUBJECT_ID,FILE,MEDIA_ID,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT"
+    table.write_text(f"{head}\n1,7,a.png,1,20,10,32,32\n2,7,a.png,1,{box}\n")
+    with pytest.raises(ValueError, match=f"verify_metadata_1.csv, line 3: {message}") as error:
+        faces = Faces(BoxedFaces(tmp_path, ijba.read_faces(tmp_path, splits=(1,))), "faces")
+        faces.keys(np.arange(2))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_files_are_found_whatever_way_their_names_are_written_in(tmp_path, form):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    image = tf.io.encode_png(np.zeros((20, 20, 3), np.uint8)).numpy()
+    folder = tmp_path / unicodedata.normalize(form, "vidéos")
+    folder.mkdir()
+    (folder / unicodedata.normalize(form, "José.png")).write_bytes(image)
+    listed = unicodedata.normalize(other, "vidéos/José")
+    for name in (listed + ".png", "./" + listed + ".png", listed.replace("/", "\\") + ".png"):
+        source = BoxedFaces(tmp_path, [BoxedFace("1", name, (0, 0, 9, 9))])
+        assert source.load(0)[0].shape == (14, 14, 3)
+    with pytest.raises(ValueError, match="it is there as .*, the extension differs"):
+        BoxedFaces(tmp_path, [BoxedFace("1", listed + ".JPG", (0, 0, 9, 9))])
+
+
+def test_videos_are_found_whatever_way_their_names_are_written_in(tmp_path):
+    names = ["José/0/1.jpg", "José/1/1.jpg", "Ann/0/1.jpg", "Ann/1/1.jpg"]
+    on_disk = [unicodedata.normalize("NFD", name) for name in names]
+    lines = ["1, 1, José/0, José/1, 1", "1, 2, ./José/0, Ann\\0, 0", "2, 3, Ann/0, Ann/1, 1"]
+    (tmp_path / "splits.txt").write_text("\n".join([*lines, "2, 4, José/1, Ann/1, 0\n"]))
+    test = ytf.read_splits(tmp_path / "splits.txt", on_disk)
+    assert test.missing == () and len(test.videos) == 4
+    assert [on_disk[i] for i in test.images[test.starts[:-1]]] == [
+        on_disk[k] for k in (2, 3, 0, 1)
+    ]
+    assert test.same.tolist() == [True, False, True, False]

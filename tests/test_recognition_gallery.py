@@ -105,7 +105,7 @@ def test_other_files_and_networks_are_refused_in_one_line(gallery, tmp_path):
         with pytest.raises(ValueError, match="foreign.db is no gallery: give another --gallery"):
             call()
     nowhere = PeopleGallery(tmp_path / "no" / "where.db", "key")
-    with pytest.raises(OSError, match="where.db cannot be used: unable to open database file"):
+    with pytest.raises(OSError, match="where.db cannot be made: there is no folder .*no"):
         nowhere.add("A", photo(1), BOX, feature(1))
 
     with sqlite3.connect(gallery.path) as connection:

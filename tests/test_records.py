@@ -17,8 +17,9 @@ from pipelines.batches.windows import Windows, windows_of
 from pipelines.faces.alignment import TEMPLATE, similarity, template
 from pipelines.faces.augmentation import Augmentation
 from pipelines.faces.cropping import crop_region
+from pipelines.faces.reasons import reading
 from pipelines.faces.regions import Region, read_regions
-from pipelines.inspection.checking import check_images
+from pipelines.inspection.checking import check_images, unusable
 from pipelines.records import writing
 from pipelines.records.face_cut import cut_face
 from pipelines.records.plan import plan_shards
@@ -365,14 +366,48 @@ def test_damage_is_told(tmp_path):
     shard.write_bytes(bytes(broken))
     records = RecordFaces(tmp_path)
     assert verify_records(tmp_path, progress=False) == [shard.name]
-    with pytest.raises(ValueError, match="1 of 24 images cannot be used.*checksum"):
+    with pytest.raises(ValueError, match="1 of 24 images cannot be used.*checksum.*00001-of-00002"):
         check_images(records, tmp_path / "bad.txt", progress=False)
-    with pytest.raises(tf.errors.DataLossError):
+    with pytest.raises(OSError, match="any more: .*00001-of-00002.*--verify"), reading():
         list(pair_batches(records, pairs=2).take(20))
 
     (tmp_path / "index.json").write_text('{"format": 99}')
     with pytest.raises(ValueError, match="format 99"):
         RecordFaces(tmp_path)
+
+
+def test_any_damaged_byte_is_told_or_does_no_harm(small, tmp_path):
+    """Of a record's length, the checksums of TFRecord, and what is in it: none is misread."""
+    faces, options, _ = small
+    write_records(faces, tmp_path, **options)
+    records = RecordFaces(tmp_path)
+    with np.load(tmp_path / "images.npz") as images:
+        offset, length = int(images["offset"][0]), int(images["length"][0])
+    shard = tmp_path / records.shards[records.shard[0]]["file"]
+    content = shard.read_bytes()
+    loaded = records.load(tf.constant(0))
+    for at in (offset - 12, offset - 5, offset - 4, offset, offset + length // 2, offset + length):
+        shard.write_bytes(content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :])
+        assert verify_records(tmp_path, progress=False) == [shard.name]
+        if offset - 4 <= at < offset or at >= offset + length:
+            for found, expected in zip(records.load(tf.constant(0)), loaded):
+                np.testing.assert_array_equal(found, expected)
+        else:
+            reason = unusable(records, 0)
+            assert shard.name in reason and "--verify" in reason and "\n" not in reason, at
+    shard.write_bytes(content[: offset + 3] + bytes(len(content) - offset - 3))
+    assert shard.name in unusable(records, 0)
+
+
+@pytest.mark.parametrize("name", ["index.json", "images.npz"])
+@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[: len(c) // 2], lambda c: b"{[" + c])
+def test_a_damaged_index_is_one_line(small, tmp_path, name, damage):
+    faces, options, _ = small
+    write_records(faces, tmp_path, **options)
+    (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
+    with pytest.raises(ValueError, match=f"{name} is damaged") as error:
+        RecordFaces(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_a_shard_without_pairs_is_refused(tmp_path):

@@ -20,10 +20,18 @@ from published import ijba_set, lfw_set, pictures
 
 from pipelines.files import write_json
 from sparseface_tf.evaluation.bootstrap import interval_of_share
+from sparseface_tf.evaluation.comparison import compare
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
 from sparseface_tf.reproduction import published
 from sparseface_tf.reproduction.chains import Chain
-from sparseface_tf.reproduction.measures import OVER_IMAGES, OVER_PAIRS, Claim, Measure, paired
+from sparseface_tf.reproduction.measures import (
+    OVER_IMAGES,
+    OVER_PAIRS,
+    Claim,
+    Measure,
+    Paired,
+    paired,
+)
 from sparseface_tf.reproduction.reproducer import Reproducer, Reproduction
 from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
@@ -190,6 +198,41 @@ def test_networks_are_paired_seed_by_seed():
 def test_a_claim_holds_where_its_interval_excludes_zero(values, interval, equal, verdict):
     measure = Measure.of(dict(enumerate(values)), interval) if values else None
     assert Claim("a above b", measure, equal=equal).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "cells, verdict",
+    [
+        # A smoke run: both, only the first, only the second, neither of 40 pairs.
+        ((14, 10, 2, 14), "not decided, neither is better than chance"),  # p = 0.04
+        ((16, 4, 1, 19), "not decided, neither is better than chance"),
+        # Better than chance, and McNemar's p is 0.064 although the interval excludes 0.
+        ((25, 12, 4, 0), "not decided, the sign agrees"),  # p = 0.077
+        ((25, 4, 12, 0), "not decided, the sign does not agree"),
+        ((27, 12, 1, 0), "holds for this seed"),  # p = 0.003
+        ((27, 1, 12, 0), "does not hold for this seed"),
+        # One of them at chance, the other far above.
+        ((18, 20, 2, 0), "holds for this seed"),
+    ],
+)
+def test_a_claim_of_one_seed_needs_significance_and_more_than_chance(cells, verdict):
+    both, first, second, neither = cells
+    right = np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], cells, axis=0).astype(bool)
+    comparison = compare("a", "b", *right.T, np.arange(2 * len(right)).reshape(-1, 2))
+    low_and_high = (0.01, 0.3) if first > second else (-0.3, -0.01)
+    one = Measure.of({0: comparison.difference}, low_and_high, OVER_PAIRS)
+    found = Paired("a", "b", {0: comparison}, one)
+    assert found.p_value == comparison.p_value
+    assert Claim.of("a above b", found).verdict == verdict
+
+
+def test_chance_of_images_is_one_of_all_people():
+    people = np.repeat(np.arange(50), 4)
+    right = np.arange(200) % 50 == 0  # 4 of 200: as often as by chance
+    answers = {0: {"right": right, "identities": people}}
+    better = {0: {"right": np.arange(200) % 10 == 0, "identities": people}}
+    assert paired("a", "b", answers, answers, OVER_IMAGES).at_chance
+    assert not paired("a", "b", answers, better, OVER_IMAGES).at_chance
 
 
 @limits(max_examples=25, deadline=None)

@@ -34,6 +34,7 @@ def test_a_run_has_its_file_and_its_page(tmp_path, small_runs):
     assert len(sizes) == 3 and sizes[-1] == round((tmp_path / "run/network.tflite").stat().st_size / 1e6, 2)
     text = open(page, encoding="utf-8").read()
     assert text.count('<figure class="pair">') == 12 and text.count("data:image/jpeg") == 24
+    assert len(re.findall('href="data:image/png;base64', text)) >= 2  # the masks, drawn in the plots
     assert text.count("<svg") == 2 and "train --page" in text
     assert "http://" not in text.replace("http://www.w3.org", "") and "https://" not in text
 

@@ -371,3 +371,27 @@ def test_the_criterion_without_the_package(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="--criterion=tfmot: .* is not installed: pip install"):
         Experiment.of(steps=1, retrain_steps=1, sparsify=["1/4-f"], criterion="tfmot").check()
+
+
+def nested():
+    """A model whose layers lie in a model and in a wrapper, beside one of its own."""
+    backbone = keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(4, name="d")], name="body")
+    return keras.Sequential([
+        keras.Input((5, 4)),
+        backbone,
+        keras.layers.TimeDistributed(keras.layers.Dense(3, name="e"), name="wrapper"),
+        keras.layers.Dense(2, name="f"),
+    ])
+
+
+def test_layers_inside_of_layers_are_named(caplog):
+    model = nested()
+    assert [*twins.layers_of(model, None)] == ["f"]
+    assert "No masks for layers inside of other layers: 'd' in 'body', 'e' in 'wrapper'" in caplog.text
+    caplog.clear()
+    assert [*twins.layers_of(model, ["f"])] == ["f"]
+    assert [*twins.layers_of(model.get_layer("body"), None)] == ["d"]
+    assert not caplog.text
+    for name, holder in (("d", "body"), ("e", "wrapper")):
+        with pytest.raises(ValueError, match=rf"give model.get_layer\('{holder}'\) as the model"):
+            twins.layers_of(model, ["f", name])

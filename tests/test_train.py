@@ -150,7 +150,7 @@ def test_other_settings_in_the_same_folder_are_refused(finished):
 def test_bad_input_is_told_in_one_line_before_training(settings, message, tmp_path):
     settings = {
         **dict(study=True, width=48, width_multiplier=0.125),
-        **dict(identities=8, images_per_identity=4, held_out=3, held_out_pairs=40, steps=1),
+        **dict(identities=8, images_per_identity=4, held_out=3, held_out_pairs=36, steps=1),
         **dict(output=str(tmp_path / "run")),
         **settings,
     }
@@ -164,7 +164,7 @@ def test_a_full_disk_is_told_before_training(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
     experiment = Experiment.of(
         study=True, width=48, width_multiplier=0.125, identities=8,
-        images_per_identity=4, held_out=3, held_out_pairs=40, steps=1, output=str(tmp_path),
+        images_per_identity=4, held_out=3, held_out_pairs=36, steps=1, output=str(tmp_path),
     )  # fmt: skip
     with pytest.raises(OSError, match="make room"):
         Stages(experiment).prepare()

@@ -26,35 +26,37 @@ class Pairs(NamedTuple):
 def held_out_pairs(source: Faces, n: int, *, folds: int = 10, seed: int = 0) -> Pairs:
     """Draws pairs for verification, in every fold half of them the same and half different.
 
-    Folds share no identity, as in LFW, as long as each can have pairs of both kinds; with too few
-    identities for that, all folds draw from all of them. Every pair is drawn once only. Pairs of
-    the same are spread over the identities, whatever their number of images.
+    Folds share no identity, as in LFW, as long as each can have its pairs of both kinds; with too
+    few identities for that, all folds draw from all of them. Every pair is drawn once only. Pairs
+    of the same are spread over the identities, whatever their number of images.
 
     Args:
         source: source of faces, such as the held-out `Subset`.
-        n: number of pairs. Where a fold has fewer different ones to draw from, it is smaller, its
-            halves still equal.
+        n: number of pairs, even. Where it is no multiple of `2 * folds`, the first folds have a pair
+            of each kind more than the last ones.
         folds: number of folds.
         seed: integer.
 
     Returns:
-        `Pairs`, fold by fold, those of the same first.
+        `Pairs`, n of them, fold by fold, those of the same first.
 
     Raises:
-        ValueError: if fewer pairs are asked for, or can be drawn of either kind, than the folds
-            need.
+        ValueError: if fewer pairs are asked for than the folds need, an odd number, or more than
+            there are of either kind.
     """
-    half = n // (2 * folds)
-    if half < 1:
-        raise ValueError(f"{folds} folds of pairs need at least {2 * folds} pairs, got {n}.")
-    starts, counts = bounds_of(source.labels)
-    possible = counts * (counts - 1) // 2
-    different = counts.sum() * (counts.sum() - 1) // 2 - possible.sum()
-    if min(possible.sum(), different) < folds:
+    if n < 2 * folds or n % 2:
         raise ValueError(
-            f"{len(starts)} held-out identities with {possible.sum()} pairs of the same and "
-            f"{different} different ones are too few for {folds} folds of pairs: hold out more, or "
-            "give more images an identity."
+            f"{n} pairs, half of them the same, cannot be dealt to {folds} folds: ask for an even "
+            f"number of at least {2 * folds}."
+        )
+    starts, counts = bounds_of(source.labels)
+    same, different = _numbers(counts)
+    if min(same, different) < n // 2:
+        most = 2 * min(same, different)
+        fewer = f"ask for {most} at most, or " * (most >= 2 * folds)
+        raise ValueError(
+            f"{n} pairs are too many: {len(starts)} identities have {same} pairs of the same and "
+            f"{different} different ones: {fewer}take more identities, or more images of each."
         )
 
     generator = np.random.default_rng([seed, 1])
@@ -62,19 +64,26 @@ def held_out_pairs(source: Faces, n: int, *, folds: int = 10, seed: int = 0) -> 
     order = generator.permutation(len(starts))
     order = order[np.argsort(counts[order] < 2, kind="stable")]
     members = [np.sort(order[fold::folds]) for fold in range(folds)]
-    if all(len(m) > 1 and possible[m].any() for m in members):
-        drawn = [_fold_pairs(generator, starts[m], counts[m], half) for m in members]
+    shares = [n // 2 // folds + (fold < n // 2 % folds) for fold in range(folds)]
+    if all(min(_numbers(counts[m])) >= share for m, share in zip(members, shares)):
+        drawn = [
+            _fold_pairs(generator, starts[m], counts[m], share) for m, share in zip(members, shares)
+        ]
     else:
-        same, different = _fold_pairs(generator, starts, counts, half * folds)
-        drawn = [(same[fold::folds], different[fold::folds]) for fold in range(folds)]
+        equal, unequal = _fold_pairs(generator, starts, counts, n // 2)
+        drawn = [(equal[fold::folds], unequal[fold::folds]) for fold in range(folds)]
+    return Pairs(
+        np.concatenate([pairs for kinds in drawn for pairs in kinds]),
+        np.concatenate([np.repeat([True, False], share) for share in shares]),
+        np.repeat(np.arange(folds), 2 * np.array(shares)),
+    )
 
-    images, same, fold = [], [], []
-    for number, (equal, unequal) in enumerate(drawn):
-        kept = min(len(equal), len(unequal))
-        images += [equal[:kept], unequal[:kept]]
-        same += [np.ones(kept, bool), np.zeros(kept, bool)]
-        fold.append(np.full(2 * kept, number, np.int64))
-    return Pairs(np.concatenate(images), np.concatenate(same), np.concatenate(fold))
+
+def _numbers(counts):
+    """Pairs of the same and different ones that identities with so many images have."""
+    same = int((counts * (counts - 1) // 2).sum())
+    total = int(counts.sum())
+    return same, total * (total - 1) // 2 - same
 
 
 def deal_folds(same: ArrayLike, folds: int = 10) -> NDArray[np.int64]:
@@ -103,7 +112,7 @@ def deal_folds(same: ArrayLike, folds: int = 10) -> NDArray[np.int64]:
 
 
 def _fold_pairs(generator, starts, counts, wanted):
-    """Up to `wanted` pairs of each kind, int64 (n, 2), from the identities given."""
+    """`wanted` pairs of each kind, int64 (n, 2), from the identities given, who have as many."""
     paired = np.flatnonzero(counts >= 2)
 
     def draw_same(size):
@@ -129,9 +138,7 @@ def _fold_pairs(generator, starts, counts, wanted):
             others = np.concatenate([np.zeros(0, np.int64), *images[i + 1 :]])
             yield np.stack(np.meshgrid(own, others, indexing="ij"), -1).reshape(-1, 2)
 
-    total = counts.sum()
-    same = int((counts * (counts - 1) // 2).sum())
-    different = int(total * (total - 1) // 2) - same
+    same, different = _numbers(counts)
     return (
         _unique_pairs(generator, draw_same, all_same, same, wanted),
         _unique_pairs(generator, draw_different, all_different, different, wanted),

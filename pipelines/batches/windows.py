@@ -1,7 +1,5 @@
 """Reading records in windows of a few shards, so that pairs need no random access to all of them."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -46,7 +44,8 @@ class Windows:
         seed: int,
         window_bytes: int = WINDOW_BYTES,
     ) -> None:
-        total = len(records.shards)
+        self._records, self._total = records, len(records.shards)
+        total = self._total
         largest = max(shard["bytes"] for shard in records.shards)
         self._together = min(max(1, window_bytes // largest), total)
         self._in_epoch = -(-total // self._together)
@@ -56,12 +55,9 @@ class Windows:
         counts = np.bincount(records.shard[chosen], minlength=total)
         self._check(records, chosen)
         with tf.device("CPU"):
-            self._files = tf.constant([os.path.join(records.path, s["file"]) for s in records.shards])
-            self._sizes = tf.constant([shard["images"] for shard in records.shards], tf.int64)
+            self._chosen = tf.constant(chosen, tf.int64)
             splits = np.concatenate([[0], np.cumsum(counts)])
             self._members = tf.RaggedTensor.from_row_splits(by_shard.astype(np.int64), splits)
-            rows = records.row[chosen][by_shard].astype(np.int64)
-            self._rows = tf.RaggedTensor.from_row_splits(rows, splits)
 
     def _check(self, records, chosen):
         alone = []
@@ -86,29 +82,30 @@ class Windows:
         Returns:
             members: int64 (m,), ascending positions in `chosen` of the images in the window.
             examples: string (m,), their records.
+
+        Raises:
+            tf.errors.OpError: if a record is damaged; its message names the shard.
         """
-        total = len(self._sizes)
         position = window % self._in_epoch * self._together + tf.range(
             self._together, dtype=tf.int64
         )
         key = tf.stack([tf.constant(self._seed, tf.int64), window // self._in_epoch, 0])
         shards = tf.raw_ops.RandomIndexShuffle(
-            index=position % total,
+            index=position % self._total,
             seed=tf.tile(key[None], (self._together, 1)),
-            max_index=tf.constant(total - 1, tf.int64),
+            max_index=tf.constant(self._total - 1, tf.int64),
             rounds=4,
         )
-        sizes = tf.gather(self._sizes, shards)
-        records = tf.data.TFRecordDataset(tf.gather(self._files, shards), buffer_size=1 << 20)
-        examples = records.batch(tf.reduce_sum(sizes)).get_single_element()
-        members, rows = tf.gather(self._members, shards), tf.gather(self._rows, shards)
-        # Not by adding to the ragged tensor, which makes a graph of hundreds of nodes.
-        starts = tf.repeat(tf.cumsum(sizes, exclusive=True), rows.row_lengths())
-        order = tf.argsort(members.flat_values)
-        return (
-            tf.gather(members.flat_values, order),
-            tf.gather(examples, tf.gather(starts + rows.flat_values, order)),
-        )
+        members = tf.gather(self._members, shards).flat_values
+
+        def of_shard(shard):
+            return self._records.examples(shard, tf.gather(self._chosen, self._members[shard]))
+
+        # Their number is known, and so they are one element.
+        read = tf.data.Dataset.from_tensor_slices(shards).flat_map(of_shard)
+        examples = read.batch(tf.size(members, tf.int64)).get_single_element()
+        order = tf.argsort(members)
+        return tf.gather(members, order), tf.gather(examples, order)
 
 
 def windows_of(source: Faces, pairs: int, seed: int) -> Windows | None:

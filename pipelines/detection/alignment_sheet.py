@@ -11,7 +11,9 @@ from pipelines.detection.orientation import upright_turns
 from pipelines.drawing.contact_sheet import contact_sheet
 from pipelines.faces.alignment import similarity, template
 from pipelines.faces.cropping import crop_region
+from pipelines.faces.images import decode
 from pipelines.faces.landmarks import read_landmarks
+from pipelines.faces.names import Names
 from pipelines.faces.regions import WHOLE_FACE
 from pipelines.sources.folder import FolderFaces
 
@@ -44,21 +46,19 @@ def alignment_sheet(
     """
     source = FolderFaces(folder, landmarks=None)
     table = read_landmarks(os.path.join(source.path, "landmarks.csv"))
-    known = [
-        i
-        for i in range(len(source))
-        if np.isfinite(table.get(source.name(i).strip(), np.nan)).all()
-    ]
+    rows, values = Names([*table]), [*table.values()]
+    row_of = [rows.find(source.name(i)) for i in range(len(source))]
+    known = [i for i, row in enumerate(row_of) if row >= 0 and np.isfinite(values[row]).all()]
     at = np.linspace(0, len(known) - 1, min(photographs, len(known))).round().astype(int)
     images, captions = [], []
     for i in (known[k] for k in at):
         name = source.name(i)
         try:
-            image, _ = source.load(tf.constant(i, tf.int64))
+            image = decode(source.content(tf.constant(i, tf.int64)))  # as it is stored
         except tf.errors.OpError:  # a row of a file that cannot be read
             continue
         turns = upright_turns(os.path.join(source.path, name))
-        landmarks = table[name.strip()]
+        landmarks = values[row_of[i]]
         crop = crop_region(image, landmarks, WHOLE_FACE)
         crop = tf.cast(tf.round(tf.clip_by_value(crop, 0.0, 255.0)), tf.uint8).numpy()
         images += [_marked(image, landmarks, turns), crop.repeat(2, 0).repeat(2, 1)]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.faces.landmarks import add_landmarks, read_landmarks
+from pipelines.faces.names import Names
 from pipelines.files import write_text
 
 TABLE, REPORT, NOTES = "landmarks.csv", "detect_report.csv", "landmarks.csv.partial"
@@ -138,7 +139,8 @@ def known_landmarks(folder: str) -> dict[str, NDArray[np.float32]]:
 def counts_of(folder: str, names: Sequence[str]) -> Counts:
     """What the tables of a folder say of its photographs."""
     table, report = known_landmarks(folder), _read_report(folder)
-    rows = [table[name.strip()] for name in names if name.strip() in table]
+    there, values = Names([*table]), [*table.values()]
+    rows = [values[i] for i in map(there.find, names) if i >= 0]
     none = sum(bool(np.isnan(row).any()) for row in rows)
     several = sum(name in report and report[name][0] not in ("", "0") for name in names)
     unread = len(names) - len(rows)

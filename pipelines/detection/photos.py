@@ -12,6 +12,8 @@ from pipelines.detection.face import Face, main_face
 from pipelines.detection.letterbox import fitted_size, letterbox, to_stored
 from pipelines.detection.notes import Counts, counts_of, known_landmarks, noting, write_tables
 from pipelines.detection.orientation import upright_turns
+from pipelines.faces.images import decode
+from pipelines.faces.names import Names
 from pipelines.inspection.checking import unusable
 from pipelines.sources.folder import FolderFaces
 
@@ -58,7 +60,8 @@ def detect_landmarks(
     names = [source.name(i) for i in range(len(source))]
     write_tables(source.path, names)  # what a run that was killed has noted
     known = known_landmarks(source.path)
-    missing = [i for i, name in enumerate(names) if name.strip() not in known]
+    there = Names([*known])
+    missing = [i for i, name in enumerate(names) if there.find(name) < 0]
     if missing:
         with noting(source.path, names) as note, tqdm(
             total=len(names),
@@ -92,7 +95,7 @@ def _batches(source, indices, size, batch):
         return np.int64(upright_turns(os.path.join(source.path, source.name(index))))
 
     def load(index):
-        image, _ = source.load(index)
+        image = decode(source.content(index))  # as it is stored
         turns = tf.ensure_shape(tf.numpy_function(turns_of, [index], tf.int64), ())
         return index, letterbox(image, size, turns), tf.shape(image)[:2], turns
 

@@ -3,8 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
-# How the names of files that `decode` reads end.
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+from pipelines.faces.parts import begins, png_part
+
+# How the names of files that `decode` reads end, those that few cameras and programs give, too.
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp"),
+    *(".png", ".apng", ".bmp", ".dib", ".gif", ".webp"),
+)
 
 # More are refused before anything is allocated: a file of some kilobytes may claim to be of
 # gigabytes. The largest of ordinary cameras have 61 million.
@@ -20,11 +25,13 @@ def decode(content: tf.Tensor) -> tf.Tensor:
     """Decodes an image file, known by what is in it, not by its name.
 
     Read are JPEG (grey, RGB, and CMYK as Adobe writes it), PNG, BMP with 8, 24 or 32 bits a pixel,
-    the first frame of a GIF, and WebP without transparency where TensorFlow has it (2.21 does).
-    Grey becomes three equal channels; of 16 bits the upper eight are kept; transparency is
-    dropped, so that pixels have the colour they hide (in a GIF: black). An orientation in EXIF data
-    is ignored: landmarks are those of the stored pixels. Images of more than `MAX_PIXELS` are
-    refused by what their header says, before they are decoded.
+    the first frame of a GIF, and still WebP where TensorFlow has it (2.21 does). Others are refused,
+    also those that TensorFlow decodes (JPEG XL): how large they are is not known before. Grey
+    becomes three equal channels; of 16 bits the upper eight are kept; what is transparent in a PNG
+    or WebP is put on white (in a GIF it becomes black, and a BMP's is dropped). An orientation in
+    EXIF data is ignored: landmarks are those of the stored pixels, and `orientation.upright` turns
+    images without. Images of more than `MAX_PIXELS` are refused by what their header says, before
+    they are decoded.
 
     Args:
         content: scalar string tensor, the whole file.
@@ -62,10 +69,10 @@ def declared_pixels(content: tf.Tensor) -> tf.Tensor:
 
     def other():
         header = tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=58), tf.int32)
-        is_bmp = _begins(header, b"BM")
-        known = is_bmp
-        for magic in (b"\x89PNG", b"GIF8", b"RIFF"):
-            known |= _begins(header, magic)
+        is_bmp = begins(header, b"BM")
+        known = is_bmp | _is_webp(header)
+        for magic in (b"\x89PNG", b"GIF8"):
+            known |= begins(header, magic)
         nothing = tf.constant(0, tf.int64)
         return tf.cond(known, lambda: _pixels(content, header, is_bmp), lambda: nothing)
 
@@ -74,7 +81,7 @@ def declared_pixels(content: tf.Tensor) -> tf.Tensor:
 
 def _decode_jpeg(content):
     shape = tf.image.extract_jpeg_shape(content, output_type=tf.int64)
-    unclear = _refuse(
+    unclear = refuse(
         _unclear_inks(content, shape),
         "a CMYK JPEG without Adobe's mark, which may be a negative or not: save it as RGB",
     )
@@ -86,13 +93,26 @@ def _decode(content):
     header = tf.cast(tf.io.decode_raw(content, tf.uint8, fixed_length=58), tf.int32)
     is_bmp = (header[0] == ord("B")) & (header[1] == ord("M"))
     # tf.io.decode_image takes every BMP's pixels for grey or BGR.
-    rare = _refuse(
+    rare = refuse(
         is_bmp & ~_plain_bmp(header), "cut short, or a BMP file of a rare kind: save it as PNG"
     )
-    pixels = _pixels(content, header, is_bmp)
-    damaged = _refuse(pixels < 0, "a GIF file that is damaged or cut short")
+    is_png, is_webp = begins(header, b"\x89PNG"), _is_webp(header)
+    known = is_bmp | is_png | is_webp | begins(header, b"GIF8")
+    unknown = refuse(~known, "no JPEG, PNG, BMP, GIF or WebP file")
+    # TensorFlow 2.21 writes beyond the end of its memory when it reads one of three channels.
+    animated = refuse(
+        is_webp & begins(header, b"VP8X", 12) & (header[20] // 2 % 2 == 1),
+        "an animated WebP file: save one picture of it",
+    )
+    with tf.control_dependencies([unknown, animated]):
+        pixels = _pixels(content, header, is_bmp)
+    damaged = refuse(pixels < 0, "a GIF file that is damaged or cut short")
     with tf.control_dependencies([rare, damaged, _refuse_large(pixels)]):
-        image = tf.io.decode_image(content, channels=3, expand_animations=False)
+        image = tf.cond(
+            _may_hide(content, header, is_png, is_webp),
+            lambda: _on_white(_with_alpha(content, is_png)),
+            lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
+        )
     image = tf.ensure_shape(image, (None, None, 3))
     return tf.cond(
         is_bmp & (header[28] == 8),
@@ -101,22 +121,54 @@ def _decode(content):
     )
 
 
+def _may_hide(content, header, is_png, is_webp):
+    """Whether a file may have something transparent that `_with_alpha` reads."""
+    depth, colours = header[24], header[25]  # of a PNG
+    # Of grey in less than 8 bits, TensorFlow takes the wrong ones for transparent.
+    one_may_be = is_png & ((colours != 0) | (depth >= 8))
+    return is_webp | tf.cond(
+        one_may_be & (colours < 4),
+        lambda: png_part(content, b"tRNS", before=b"IDAT") >= 0,
+        lambda: one_may_be,
+    )
+
+
+def _with_alpha(content, is_png):
+    """A PNG or WebP file, uint8 (height, width, 3 or 4)."""
+    return tf.cond(
+        is_png,
+        lambda: tf.io.decode_png(content, channels=4),
+        lambda: tf.io.decode_image(content, channels=0, expand_animations=False),
+    )
+
+
+def _on_white(image):
+    """An image, uint8 (height, width, 3), of one whose fourth channel, if any, is its opacity."""
+
+    def mixed():
+        opacity = tf.cast(image[..., 3:], tf.uint16)
+        mixed = tf.cast(image[..., :3], tf.uint16) * opacity + 255 * (255 - opacity)
+        return tf.cast((mixed + 127) // 255, tf.uint8)  # at most 65,152
+
+    return tf.cond(tf.shape(image)[2] == 4, mixed, lambda: image)
+
+
 _decode_in_graph = tf.function(
     _decode, autograph=False, input_signature=[tf.TensorSpec((), tf.string)]
 )
 
 
 def _refuse_large(pixels):
-    return _refuse(
+    return refuse(
         pixels > MAX_PIXELS, f"more than {MAX_PIXELS / 1e6:.0f} million pixels: make it smaller"
     )
 
 
 def _pixels(content, header, is_bmp):
-    """Pixels that a file declares, int64; 0 for a file of an unknown kind, -1 for a damaged GIF.
+    """Pixels that a file declares, int64; -1 for a damaged GIF.
 
     Args:
-        content: scalar string tensor, no JPEG file.
+        content: scalar string tensor, a PNG, BMP, GIF or WebP file.
         header: int32 (58,), its first bytes, zeros behind its end.
         is_bmp: boolean tensor.
     """
@@ -150,16 +202,17 @@ def _pixels(content, header, is_bmp):
     return tf.case(
         [
             (is_bmp, bmp),
-            (_begins(header, b"\x89PNG"), png),
-            (_begins(header, b"GIF8"), lambda: _gif_pixels(content)),
-            (_begins(header, b"RIFF"), webp),
+            (begins(header, b"\x89PNG"), png),
+            (begins(header, b"GIF8"), lambda: _gif_pixels(content)),
         ],
-        default=lambda: tf.constant(0, tf.int64),
+        default=webp,
     )
 
 
-def _begins(header, magic):
-    return tf.reduce_all(header[: len(magic)] == list(magic))
+def _is_webp(header):
+    # Its first part says how large it is: one of these three.
+    kinds = [begins(header, kind, 12) for kind in (b"VP8 ", b"VP8L", b"VP8X")]
+    return begins(header, b"RIFF") & begins(header, b"WEBP", 8) & tf.reduce_any(kinds)
 
 
 @tf.function(autograph=False, input_signature=[tf.TensorSpec((), tf.string)])
@@ -218,7 +271,8 @@ def _gif_pixels(content):
     return tf.where(whole, pixels, -1)
 
 
-def _refuse(condition, reason):
+def refuse(condition: tf.Tensor, reason: str | tf.Tensor) -> tf.Operation | None:
+    """Raises a `tf.errors.OpError` if a condition holds; `reason_of` finds the reason in it."""
     return tf.debugging.Assert(~condition, [reason])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
+from pipelines.faces.names import Names
 from pipelines.files import write_atomically
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -79,7 +80,8 @@ def add_landmarks(
     content, header, newline = b"", ["path", "confidence", *NUMBERS], "\n"
     if os.path.exists(path):
         known = read_landmarks(path)
-        rows = {name: row for name, row in rows.items() if name.strip() not in known}
+        there = Names([*known])
+        rows = {name: row for name, row in rows.items() if there.find(name) < 0}
         with open(path, "rb") as file:
             content = file.read()
         text = content.decode("utf-8")

@@ -1,6 +1,8 @@
 """What is wrong with an image, out of the errors of TensorFlow's runtime."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -52,3 +54,14 @@ def reason_of(
         if re.search(pattern, message, re.IGNORECASE):
             return meaning
     return otherwise
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Context in which an image that cannot be read any more is an OSError that says why."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if not _STATED.search(error.message):
+            raise  # not of an image
+        raise OSError(f"An image cannot be read any more: {reason_of(error)}") from error

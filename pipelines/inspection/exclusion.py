@@ -2,8 +2,10 @@
 
 import os
 
+import numpy as np
 from absl import logging
 
+from pipelines.faces.names import Names, advice, image_names
 from pipelines.faces.source import Faces
 from pipelines.faces.text import read_lines
 from pipelines.sources.subset import Subset
@@ -25,15 +27,17 @@ def without(source: Faces, path: str | os.PathLike) -> Subset:
     """
     path = os.fspath(path)
     lines = read_lines(path, "list of images to leave out")
-    names = {line.partition("\t")[0].strip("\r") for _, line in lines} - {""}
-    kept = [i for i in range(len(source)) if source.name(i) not in names]
-    unknown = sorted(names.difference(map(source.name, range(len(source)))))
+    names = sorted({line.partition("\t")[0].strip("\r") for _, line in lines} - {""})
+    there = Names(image_names(source))
+    numbers = [*map(there.find, names)]
+    kept = np.setdiff1d(np.arange(len(source)), numbers)
+    unknown = [name for name, i in zip(names, numbers) if i < 0]
     if unknown and len(unknown) == len(names):
+        told = advice(there, unknown[0], "give each as IDENTITY/IMAGE")
         raise ValueError(
-            f"{path} names no image that is there, the first is {unknown[0]}: give each as "
-            "IDENTITY/IMAGE."
+            f"{path} names no image that is there, the first is {unknown[0]}: {told}."
         )
-    if not kept:
+    if not len(kept):
         raise ValueError(f"{path} leaves out every image: nothing would be left.")
     logging.info("Left out %d images that %s names.", len(source) - len(kept), path)
     if unknown:

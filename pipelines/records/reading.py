@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.faces.images import decode as decode_image
+from pipelines.faces.images import refuse
+from pipelines.faces.orientation import upright
 from pipelines.records import storage
 
 FORMAT = 1
@@ -49,7 +51,7 @@ class RecordFaces:
         self.path = path = os.fspath(path)
         index = read_index(path)
         self.identities, self.shards = index["identities"], index["shards"]
-        arrays = storage.load(os.path.join(path, IMAGES))
+        arrays = _read_images(os.path.join(path, IMAGES))
         self.labels, self.shard, self.row = (arrays[k] for k in ("labels", "shard", "row"))
         offsets, lengths, prints = (arrays[k] for k in ("offset", "length", "fingerprint"))
         self._names = arrays["names"]
@@ -86,14 +88,50 @@ class RecordFaces:
         """
         shard, offset, length = tf.unstack(tf.gather(self._where, index))
         file = tf.gather(self._files, shard)
-        content = tf.numpy_function(_read_at, [file, offset, length], tf.string)
-        content = tf.ensure_shape(content, ())
-        found = tf.fingerprint(content[None], "farmhash64")[0]
-        damage = tf.debugging.assert_equal(
-            found, tf.gather(self._prints, index), "the record does not fit its checksum"
-        )
-        with tf.control_dependencies([damage] if damage is not None else []):
-            return decode(tf.identity(content))
+        # With its length, which the writer put before it.
+        read = [file, offset - HEAD, HEAD + length]
+        content = tf.ensure_shape(tf.numpy_function(_read_at, read, tf.string), ())
+        told = tf.io.decode_raw(content, tf.uint8, fixed_length=8)
+        told = tf.bitcast(told, tf.int64)
+        wrong = _damage((told != length) | (tf.strings.length(content) < HEAD), file)
+        with tf.control_dependencies([wrong]):
+            example = tf.strings.substr(content, HEAD, -1)
+        return decode(self._checked(example, index, file))
+
+    def examples(self, shard: tf.Tensor, images: tf.Tensor) -> tf.data.Dataset:
+        """Records of one shard, which is read whole; runs in a tf.data graph.
+
+        Args:
+            shard: scalar integer tensor, its number.
+            images: integer tensor (n,), numbers of images that it has.
+
+        Returns:
+            Dataset of n serialised records, scalar strings, in the order of the images.
+
+        Raises:
+            tf.errors.OpError: if one is damaged; its message names the shard.
+        """
+        file = tf.gather(self._files, shard)
+        content = tf.io.read_file(file)
+
+        def cut(image):
+            _, offset, length = tf.unstack(tf.gather(self._where, image))
+            return self._checked(tf.strings.substr(content, offset, length), image, file)
+
+        return tf.data.Dataset.from_tensor_slices(images).map(cut)
+
+    def _checked(self, example, image, file):
+        """A record that fits its checksum, or an error that names the shard."""
+        found = tf.fingerprint(example[None], "farmhash64")[0]
+        wrong = tf.reduce_any(found != tf.gather(self._prints, image))
+        with tf.control_dependencies([_damage(wrong, file)]):
+            return tf.identity(example)
+
+
+def _damage(condition, file):
+    shard = tf.strings.regex_replace(file, ".*/", "")
+    parts = ["the record does not fit its checksum: ", shard, " is damaged; records --verify looks at all"]
+    return refuse(condition, tf.strings.join(parts))
 
 
 def _read_at(file, offset, length):
@@ -104,9 +142,31 @@ def _read_at(file, offset, length):
 
 
 def decode(example: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of a serialised record."""
+    """Image uint8 (h, w, 3) and landmarks float32 (5, 2) of a serialised record.
+
+    Of a file that was kept as it is, an image without landmarks is turned as its EXIF data says.
+    """
     features = tf.io.parse_single_example(example, FEATURES)
-    return decode_image(features["image"]), features["landmarks"]
+    content, landmarks = features["image"], features["landmarks"]
+    unknown = tf.reduce_any(tf.math.is_nan(landmarks))
+    return upright(decode_image(content), content, unknown), landmarks
+
+
+_ANEW = "copy it again, or write the records into another folder"
+_COLUMNS = ("labels", "shard", "row", "offset", "length", "fingerprint", "names")
+
+
+def _read_images(file: str) -> dict[str, np.ndarray]:
+    """What is known of every image, see `write_records`; ValueError if the file is damaged."""
+    if not tf.io.gfile.exists(file):
+        raise ValueError(f"{file} is missing: {_ANEW}.")
+    try:
+        arrays = storage.load(file)
+        if len({len(arrays[name]) for name in _COLUMNS}) != 1:
+            raise ValueError("its parts are of several lengths")
+        return arrays
+    except Exception as error:  # NumPy and zipfile raise all kinds
+        raise ValueError(f"{file} is damaged ({error}): {_ANEW}.") from None
 
 
 def read_index(path: str | os.PathLike) -> dict[str, Any]:
@@ -122,8 +182,13 @@ def read_index(path: str | os.PathLike) -> dict[str, Any]:
             f"No {INDEX} in {path}: these are no records, or their writing was interrupted; the "
             "same command goes on with it."
         )
-    with tf.io.gfile.GFile(file) as opened:
-        index = json.load(opened)
+    try:
+        with tf.io.gfile.GFile(file) as opened:
+            index = json.load(opened)
+        if not isinstance(index, dict):
+            raise ValueError("no object")
+    except ValueError as error:  # JSON and Unicode
+        raise ValueError(f"{file} is damaged ({error}): {_ANEW}.") from None
     if index.get("format") != FORMAT:
         raise ValueError(f"{file} is of format {index.get('format')}; this program reads {FORMAT}.")
     return index

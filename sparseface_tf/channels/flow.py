@@ -5,6 +5,7 @@ import numpy as np
 
 from sparseface_tf.layers import MaskedLocallyConnected2D
 from sparseface_tf.supervision.margin_softmax import CosineClassifier
+from sparseface_tf.uses import tensors_of
 
 # Layers that make new channels of all that they see, with the setting that says how many.
 PRODUCERS = {
@@ -78,6 +79,11 @@ class Flow:
         for layer in model.layers:
             if isinstance(layer, keras.layers.InputLayer):
                 continue
+            if tensors_of(model, layer)[1] is not layer.output:
+                raise ValueError(
+                    f"Layer '{layer.name}' was taken over from another model: keras.models.clone_model "
+                    "makes a model with layers of its own."
+                )
             several = isinstance(layer.input, (list, tuple))
             seen = [given[id(tensor)] for tensor in (layer.input if several else [layer.input])]
             self.inputs[layer.name] = seen if several else seen[0]

@@ -55,8 +55,6 @@ def sliced(
         parts = parts_of(layer, flow.inputs[layer.name], flow.outputs[layer.name])
         for variable, new, axes in zip(layer.variables, other.variables, parts, strict=True):
             new.assign(cut(keras.ops.convert_to_numpy(variable), axes))
-        if hasattr(other, "assign_mask"):
-            other.kernel.constraint.refresh()
     return twin
 
 

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from sparseface_tf.criteria.ranking import keep_largest
+from sparseface_tf.criteria.ranking import blocks_of, keep_largest
 from sparseface_tf.named import Named
 from sparseface_tf.sparsify import layer_kind
+from sparseface_tf.sparsify.budgets import check_enough, number_kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +180,8 @@ class MaskCallback(keras.callbacks.Callback):
 
     Args:
         criterion: a `Criterion`.
-        layer: name of the layer, one of sparseface_tf.layers.
+        layer: name of the layer, one of sparseface_tf.layers; training with another layer ends with a
+            ValueError before an image is read.
         density: the fraction of its weights kept, in (0, 1].
         batches: the images that the criterion looks at.
         done: function called with this callback when the mask is assigned.
@@ -209,15 +211,48 @@ class MaskCallback(keras.callbacks.Callback):
         self.options: dict[str, Any] = dict(block=block, seed=seed, progress=progress)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        block = self.options["block"]
+        # Before any image is read, which may take minutes.
+        layer = masked_layer(self.model, self.layer, self.density, block)
         self.scores, self.mask = self.criterion._scores_and_mask(
             self.model, self.layer, self.density, self.batches, **self.options
         )
-        self.model.get_layer(self.layer).assign_mask(self.mask)
-        if keras.backend.backend() == "jax":
-            # The mask is a constant of the compiled step there (see MaskConstraint).
-            self.model.make_train_function(force=True)
+        layer.assign_mask(self.mask)
         if self.done is not None:
             self.done(self)
+
+
+def masked_layer(
+    model: keras.Model, name: str, density: float | Fraction, block: int = 1
+) -> keras.layers.Layer:
+    """The layer of a model that is to lose weights.
+
+    Args:
+        model: the model.
+        name: name of the layer.
+        density, block: as in `Criterion.select`.
+
+    Raises:
+        ValueError: if there is no such layer, it has no mask or fewer weights left than are to be
+            kept, the density is out of range, or a block does not divide the inputs.
+    """
+    layer = model.get_layer(name)
+    if not hasattr(layer, "assign_mask"):
+        raise ValueError(f"layer '{name}' is a {type(layer).__name__}, which has no mask: {_instead(layer)}")
+    mask = keras.ops.convert_to_numpy(layer.mask)
+    kept = number_kept(density, mask.size, block)
+    check_enough(np.count_nonzero(blocks_of(mask, block).all(axis=-2)), kept, block)
+    return layer
+
+
+def _instead(layer):
+    """What to take in the place of a layer without a mask, in words."""
+    if type(layer) in (keras.layers.Dense, keras.layers.Conv2D):
+        return (
+            f"put sparseface_tf.layers.Masked{type(layer).__name__} in its place, which takes the same "
+            "arguments and weights"
+        )
+    return "MaskedDense, MaskedConv2D and MaskedLocallyConnected2D of sparseface_tf.layers have one"
 
 
 def kernel_of(layer: keras.layers.Layer) -> NDArray[np.floating]:

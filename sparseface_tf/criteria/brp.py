@@ -8,10 +8,9 @@ from absl import logging
 from keras import ops
 
 from pipelines.command_line import setting
-from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of
+from sparseface_tf.criteria.base import Criterion, kernel_of, mask_of, masked_layer
 from sparseface_tf.criteria.ranking import largest
-from sparseface_tf.sparsify import layer_kind
-from sparseface_tf.sparsify.budgets import check_enough, number_kept
+from sparseface_tf.sparsify.budgets import number_kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,11 +86,9 @@ class BayesianPruningCallback(keras.callbacks.Callback):
         self.mask = None
 
     def on_train_begin(self, logs=None):
-        layer = self.model.get_layer(self.layer)
-        layer_kind(layer)  # refuses what has no mask
+        layer = masked_layer(self.model, self.layer, self.density)
         mask = mask_of(layer)
         self.kept = number_kept(self.density, mask.size)
-        check_enough(np.count_nonzero(mask), self.kept)
         if self.steps is None:
             self.steps = self.params["epochs"] * self.params["steps"]
         # The last one comes before training ends, however short that is.
@@ -142,9 +139,6 @@ class BayesianPruningCallback(keras.callbacks.Callback):
             self._end()
             if self.done is not None:
                 self.done(self)
-        elif keras.backend.backend() == "jax":
-            # The mask is a constant of the compiled step there.
-            self.model.make_train_function(force=True)
 
     def _end(self):
         """Ends the regularisation, in what is compiled too."""

@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from sparseface_tf.supervision.verification import PairDistance, VerificationLoss
+from sparseface_tf.uses import tensors_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,7 @@ def loss_roots(model):
             layer = model.get_layer(name)
             if not isinstance(layer, PairDistance):
                 raise ValueError(f"output '{name}' has a verification loss but no PairDistance.")
-            tensor = layer.input
+            tensor, _ = tensors_of(model, layer)
         elif isinstance(loss, _SOFTMAX):
             if not loss.get_config()["from_logits"]:
                 raise ValueError(f"the softmax of output '{name}' must be in its loss (from_logits).")

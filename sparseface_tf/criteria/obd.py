@@ -12,6 +12,7 @@ from sparseface_tf.criteria.curvature import loss_roots
 from sparseface_tf.criteria.gradients import before_activation, images_at_once, squared_gradients
 from sparseface_tf.criteria.images import labelled_batches_of
 from sparseface_tf.sparsify import layer_geometry
+from sparseface_tf.uses import tensors_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ def hessian_diagonal(model, layer_name, batches, *, draws=1, seed=0, signs=None,
         ValueError: for losses of an unknown curvature, a model that is not compiled, batches
             without targets or without images.
     """
-    geometry, roots = layer_geometry(model.get_layer(layer_name)), loss_roots(model)
+    geometry, roots = layer_geometry(model.get_layer(layer_name), model), loss_roots(model)
     total = tf.Variable(tf.zeros(geometry.kernel_shape))
     add = _adder(model, model.get_layer(layer_name), geometry, roots, draws, signs or _random)
     size, count, piece = images_at_once(geometry), 0, 0
@@ -91,7 +92,8 @@ def hessian_diagonal(model, layer_name, batches, *, draws=1, seed=0, signs=None,
 
 def _adder(model, layer, geometry, roots, draws, signs):
     """Function that adds the squared gradients of a piece of a batch to a variable."""
-    submodel = keras.Model(model.inputs, [layer.input, *(root.tensor for root in roots)])
+    seen, _ = tensors_of(model, layer)
+    submodel = keras.Model(model.inputs, [seen, *(root.tensor for root in roots)])
     margins = [model.get_layer(root.output).margin if root.of_pairs else 0.0 for root in roots]
     group = 2 if any(root.of_pairs for root in roots) else 1
 

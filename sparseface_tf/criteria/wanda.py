@@ -10,6 +10,7 @@ from sparseface_tf.criteria.images import image_batches_of
 from sparseface_tf.criteria.ranking import keep_largest
 from sparseface_tf.replicas import check_one_replica
 from sparseface_tf.sparsify import layer_geometry
+from sparseface_tf.uses import tensors_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Wanda(Criterion):
 
     def scores(self, model, layer_name, batches, *, seed=0, progress=False):
         layer = model.get_layer(layer_name)
-        geometry = layer_geometry(layer)
-        below = keras.Model(model.inputs, layer.input)
+        geometry = layer_geometry(layer, model)
+        below = keras.Model(model.inputs, tensors_of(model, layer)[0])
         check_one_replica(below, "The criterion wanda")
         if keras.backend.backend() == "tensorflow":
             # XLA's convolutions on a CPU are several times slower than TensorFlow's own.

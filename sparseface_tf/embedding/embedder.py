@@ -7,9 +7,11 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from typing import Any
 
 import keras
+import numpy as np
 
 from pipelines.faces.regions import TABLE, Region, read_regions
 from pipelines.faces.text import read_lines
@@ -58,7 +60,8 @@ def open_embedder(
 
     Raises:
         FileNotFoundError: if there is no model.
-        ValueError: if the file is no model, or its input is not of the region's shape.
+        ValueError: if the file is no model, its weights are not finite, or its input is not of the
+            region's shape.
     """
     path = find_model(path)
     network, said = _open(path)
@@ -172,7 +175,55 @@ def _open_tflite(path):
 def _load(path):
     with _one_line(path, "a Keras model"):
         # Safe: a file with code of its own, such as a Lambda layer, is refused, not run.
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    check_names(model, path)
+    check_weights(model, path)
+    return model
+
+
+def check_names(model: keras.Model, path: str, first: str = "") -> None:
+    r"""Makes sure that TensorFlow can run layers of these names, of which it makes scopes.
+
+    Args:
+        model: the network.
+        path: its file, to be named in errors.
+        first: what a name must begin with besides, a regular expression.
+
+    Raises:
+        ValueError: with the first name that cannot be.
+    """
+    allowed = r"[A-Za-z0-9_.\\/>-]*"
+    for layer in model._flatten_layers():
+        if not re.fullmatch(first + allowed, layer.name):
+            rule = "letters of ASCII, digits and _ . - > only"
+            rule += ", and begin with a letter, a digit or a dot" * bool(first)
+            raise ValueError(
+                f"{path} has a layer named '{layer.name}', and TensorFlow wants names that have {rule}: "
+                "give the layer another name."
+            )
+
+
+def check_weights(model: keras.Model, path: str) -> None:
+    """Makes sure that a network's weights are numbers.
+
+    A ReLU makes zeros of NaN, so that its features may look like any others.
+
+    Raises:
+        ValueError: with the first layer that has weights which are not finite.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.Model):  # its layers come by themselves
+            continue
+        for variable in layer.variables:
+            values = keras.ops.convert_to_numpy(variable)
+            if values.dtype.kind == "V":  # bfloat16, of which NumPy knows no more
+                values = values.astype(np.float32)
+            bad = values.size - np.count_nonzero(np.isfinite(values))
+            if bad:
+                raise ValueError(
+                    f"{path} is broken: {bad} of {values.size} values of {variable.name} of layer "
+                    f"'{layer.name}' are NaN or infinite, as training that diverges leaves them."
+                )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import glob
 import hashlib
 import os
 from contextlib import AbstractContextManager
@@ -22,8 +25,10 @@ from sparseface_tf.replicas import check_one_replica
 # Images whose features are written at a time: what an interruption costs at most.
 SHARD = 2048
 BATCH = 256
+# Bytes that features may take on disk: those of four million images with 512 numbers each.
+LIMIT = 8 << 30
 # Part of every key: to be raised when faces are cut out in another way than before.
-CUT = 1
+CUT = 2
 
 
 class Faces:
@@ -104,17 +109,21 @@ class FeatureCache:
 
     A folder for each network (and region, and for mirrored faces), in it files of some thousand
     features with the keys of their images. So nothing is computed twice, an interrupted run goes
-    on where it was, and data sets that share images share their features.
+    on where it was, and data sets that share images share their features. Which file has which
+    feature is looked up once; then only files are read that have one that is asked for.
 
     Args:
         folder: where; it is made if need be.
+        limit: bytes that the files may take. What was not used for longest is removed first, when
+            new features have been written.
 
     Attributes:
-        folder: as given.
+        folder, limit: as given.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]):
-        self.folder = os.fspath(folder)
+    def __init__(self, folder: str | os.PathLike[str], limit: int = LIMIT):
+        self.folder, self.limit = os.fspath(folder), limit
+        self._indices: dict[str, tuple[dict[bytes, tuple[str, int]], set[str]]] = {}
 
     def features(
         self, embedder: Embedder, faces: Faces, images: ArrayLike, mirrored: bool = False
@@ -155,28 +164,54 @@ class FeatureCache:
             for start in range(0, len(waiting), SHARD):
                 shard = waiting[start : start + SHARD]
                 rows = self._embed(embedder, faces, [new[key] for key in shard], mirrored, bar)
-                _write(folder, shard, rows)
+                # It may take the place of a damaged one.
+                self._indices[folder][1].discard(_write(folder, shard, rows))
                 known.update(zip(shard, rows))
+        if new:
+            self._evict()
         return np.stack([known[key] for key in keys])
 
     def _read(self, folder, size, wanted):
-        """Dict from key to feature, of the wanted keys."""
-        known = {}
-        for name in sorted(os.listdir(folder)):
-            if not name.endswith(".npz"):
-                continue
-            path = os.path.join(folder, name)
-            try:
-                with np.load(path, allow_pickle=False) as file:
-                    keys, rows = file["keys"], file["features"]
-                if keys.shape != (len(rows), 16) or rows.shape != (len(keys), size):
-                    raise ValueError("of another shape")
-            except Exception as error:  # NumPy and zipfile raise all kinds
-                logging.warning("%s is damaged and not used: %s", path, error)
-                continue
-            keys = map(bytes, keys)
-            known.update((key, row) for key, row in zip(keys, rows) if key in wanted)
+        """Dict from key to feature, of the wanted keys. Files without any of them are not read."""
+        index, known = self._index(folder, size), {}
+        rows_in = collections.defaultdict(list)
+        for key in wanted:
+            if key in index:
+                rows_in[index[key][0]].append((key, index[key][1]))
+        for path, rows in rows_in.items():
+            features = _opened(path, size, "features")
+            if features is not None:
+                known.update((key, features[row].copy()) for key, row in rows)
         return known
+
+    def _index(self, folder, size):
+        """Dict from key to (path, row) of all features in a folder; only new files are looked at."""
+        index, seen = self._indices.setdefault(folder, ({}, set()))
+        for name in sorted(os.listdir(folder)):
+            if not name.endswith(".npz") or name in seen:
+                continue
+            seen.add(name)
+            path = os.path.join(folder, name)
+            keys = _opened(path, size, "keys")
+            if keys is not None:
+                index.update((bytes(key), (path, row)) for row, key in enumerate(keys))
+        return index
+
+    def _evict(self):
+        """Removes files, the one that was not used for longest first, until they fit the limit."""
+        files = []
+        for path in glob.glob(os.path.join(glob.escape(self.folder), "**", "*.npz"), recursive=True):
+            with contextlib.suppress(FileNotFoundError):  # another process evicts too
+                found = os.stat(path)
+                files.append((found.st_mtime_ns, found.st_size, path))
+        total = sum(size for _, size, _ in files)
+        # The newest stays, however large it is.
+        for _, size, path in sorted(files)[:-1]:
+            if total <= self.limit:
+                break
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            total -= size
 
     def _embed(self, embedder, faces, images, mirrored, bar):
         batches = image_batches(
@@ -198,6 +233,30 @@ class FeatureCache:
         return features
 
 
+def _opened(path, size, part):
+    """The "keys" or "features" of a file, which counts as used now; None if it cannot be used.
+
+    Args:
+        path: the file.
+        size: numbers in a feature.
+        part: which array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            array = file[part]
+        columns = {"keys": 16, "features": size}[part]
+        if array.ndim != 2 or array.shape[1] != columns:
+            raise ValueError("of another shape")
+        if part == "features":
+            os.utime(path)
+    except FileNotFoundError:  # evicted since
+        return None
+    except Exception as error:  # NumPy and zipfile raise all kinds
+        logging.warning("%s is damaged and not used: %s", path, error)
+        return None
+    return array
+
+
 def _write(folder, keys, features):
     # Named by the keys, so that two processes may write the same at once.
     name = hashlib.blake2b(b"".join(keys), digest_size=16).hexdigest()
@@ -206,3 +265,4 @@ def _write(folder, keys, features):
         os.path.join(folder, f"{name}.npz"),
         lambda file: np.savez(file, keys=keys, features=features),
     )
+    return f"{name}.npz"

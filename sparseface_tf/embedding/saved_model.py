@@ -19,24 +19,28 @@ EXTRA = "assets.extra"
 METADATA = os.path.join(EXTRA, "sparseface_tf.json")
 
 # A graph is a program. These operations compute, and do nothing else: none of them reads or
-# writes files, reaches a network, or runs Python.
+# writes files, reaches a network, or runs Python. Those of all layers and activations of Keras are here.
 _COMPUTING = frozenset(
     """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AvgPool BatchMatMulV2 BiasAdd BroadcastTo Cast
-    Ceil ClipByValue Complex ComplexAbs ConcatV2 Conj Const Conv2D CropAndResize DecodeBmp
-    DecodeGif DecodeImage DecodeJpeg DecodePaddedRaw DecodePng DecodeRaw DecodeWebP
-    DepthwiseConv2dNative DisableCopyOnRead Einsum Elu EnsureShape Equal Erf Exp ExpandDims Expm1
-    ExtractJpegShape Fill Floor FloorDiv FloorMod FusedBatchNormV3 GatherNd GatherV2 Greater
-    GreaterEqual Identity IdentityN If Imag ImageProjectiveTransformV3 IsFinite LeakyRelu
-    LeftShift Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr MatMul MatrixDiagPartV3 Max
-    MaxPool MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mul Neg NoOp NotEqual OnesLike Pack Pad
-    PadV2 PartitionedCall Placeholder Pow Prod Range Rank ReadVariableOp Real RealDiv Reciprocal
-    Relu Relu6 Reshape ResizeArea ResizeBilinear ReverseV2 RightShift Round Rsqrt
-    ScaleAndTranslate Select SelectV2 Selu Shape ShapeN Sigmoid Sign Size Slice Softmax Softplus
-    Softsign Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
-    StatelessIf StatelessWhile StaticRegexFullMatch StopGradient StridedSlice StringLength Sub
-    Substr Sum Tanh TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem
-    TensorListStack Tile Transpose Unpack VarHandleOp Where While Xlogy ZerosLike
+    Abs Add AddN AddV2 All Any ArgMax ArgMin AsString Assert AvgPool AvgPool3D BatchMatMulV2
+    BatchToSpaceND BiasAdd BroadcastArgs BroadcastTo Bucketize Cast Ceil ClipByValue Complex
+    ComplexAbs ConcatV2 Conj Const Conv2D Conv2DBackpropInput Conv3D Conv3DBackpropInputV2 Cos
+    CropAndResize Cumsum DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePaddedRaw DecodePng
+    DecodeRaw DecodeWebP DenseBincount DepthwiseConv2dNative DisableCopyOnRead DivNoNan Einsum
+    Elu EnsureShape Equal Erf Erfc Exp ExpandDims Expm1 ExtractJpegShape Fill Floor FloorDiv
+    FloorMod FusedBatchNormV3 GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If Imag
+    ImageProjectiveTransformV3 IsFinite LeakyRelu LeftShift Less LessEqual Log Log1p LogSoftmax
+    LogicalAnd LogicalNot LogicalOr MatMul MatrixDiagPartV3 Max MaxPool MaxPool3D MaxPoolV2
+    Maximum Mean Min Minimum MirrorPad Mul Neg NoOp NotEqual OnesLike Pack Pad PadV2
+    PartitionedCall Placeholder Pow Prod RFFT Range Rank ReadVariableOp Real RealDiv Reciprocal
+    Relu Relu6 Reshape ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor ReverseV2
+    RightShift Round Rsqrt ScaleAndTranslate Select SelectV2 Selu Shape ShapeN Sigmoid Sign Sin
+    Size Slice Softmax Softplus Softsign SpaceToBatchND Split SplitV Sqrt Square
+    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessRandomGetKeyCounter
+    StatelessRandomUniformV2 StatelessWhile StaticRegexFullMatch StopGradient StridedSlice
+    StringLength StringToHashBucketFast Sub Substr Sum Tanh TensorListFromTensor
+    TensorListGetItem TensorListReserve TensorListSetItem TensorListStack Tile TopKV2 Transpose
+    Unpack VarHandleOp Where While Xlogy ZerosLike
     """.split()
 )
 # Reading and writing variables; outside of everything that can be called.

@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 
 from pipelines.command_line import typed_command
-from pipelines.faces.names import MissingImages
+from pipelines.faces.names import MissingImages, comparable
 from pipelines.files import remove_partial, write_json, write_text
 from pipelines.inspection.checking import check_images
 from pipelines.sources import open_faces
@@ -115,7 +115,8 @@ class Evaluator:
             source = check_images(source, bad_images, exclude=evaluation.exclude)
         if evaluation.identities != "all":
             held_out = held_out_by_run(self.systems[0].members[0].path)
-            held = np.isin([source.identities[i] for i in source.labels], held_out)
+            names = np.array([*map(comparable, source.identities)])
+            held = np.isin(names[source.labels], [*map(comparable, held_out)])
             wanted = held if evaluation.identities == "held_out" else ~held
             if not held.any() or not wanted.any():
                 raise ValueError(

@@ -141,7 +141,7 @@ def svg(figure, prefix, label):
             key = key.rpartition("}")[2]
             if key == "id":
                 value = prefix + value
-            elif key == "href":
+            elif key == "href" and value.startswith("#"):  # others hold pictures
                 value = f"#{prefix}{value.removeprefix('#')}"
             element.set(key, value.replace("url(#", f"url(#{prefix}"))
     for key in ("width", "height", "version"):

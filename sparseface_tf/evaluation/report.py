@@ -1,6 +1,8 @@
 """The files that an evaluation leaves: report.json, .md and .html, plots and scores."""
 
+import csv
 import dataclasses
+import io
 import os
 
 from pipelines.files import write_json, write_text
@@ -57,7 +59,7 @@ def write_report(folder, sections, results, command, facts):
 
 
 def write_scores(path, protocol, found):
-    """A CSV with the scores of all pairs by all runs.
+    """A CSV (RFC 4180) with the scores of all pairs by all runs.
 
     Args:
         path: the file.
@@ -65,13 +67,13 @@ def write_scores(path, protocol, found):
         found: list of `Found`.
     """
     test = protocol.test
-    columns = ["first", "second", "same", "fold", *(one.run.name for one in found)]
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["first", "second", "same", "fold", *(one.run.name for one in found)])
     rows = zip(protocol.pair_names(), test.same, test.fold, *(one.scores for one in found))
-    lines = [",".join(f'"{column}"' for column in columns)]
-    for (a, b), same, fold, *scores in rows:
-        values = ",".join(f"{score:.9g}" for score in scores)
-        lines.append(f'"{a}","{b}",{int(same)},{fold},{values}')
-    write_text(path, "\n".join(lines) + "\n")
+    for names, same, fold, *scores in rows:
+        table.writerow([*names, int(same), fold, *(f"{score:.9g}" for score in scores)])
+    write_text(path, text.getvalue())
 
 
 def as_json(found):

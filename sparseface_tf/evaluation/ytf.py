@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.faces.names import MissingImages, image_names
+from pipelines.faces.names import MissingImages, comparable, image_names
 from pipelines.faces.text import read_lines
 from sparseface_tf.evaluation.pairs import check_features, check_folds
 from sparseface_tf.evaluation.sets import mean_scores
@@ -70,7 +70,7 @@ def read_splits(path, source, allow_missing=False):
     rows = _read_pairs(path)
     frames = {}
     for i, name in enumerate(image_names(source)):
-        frames.setdefault(os.path.dirname(name), []).append(i)
+        frames.setdefault(comparable(os.path.dirname(name)), []).append(i)
     missing = _missing(path, rows, frames, allow_missing)
     kept = [row for row in rows if row.first in frames and row.second in frames]
     same, fold = np.array([row.same for row in kept], bool), np.array([row.split for row in kept])
@@ -107,7 +107,7 @@ def _read_pairs(path):
     """The lines of a list, `_Pair`s, at least one."""
     rows = []
     for number, line in read_lines(path, "list of video pairs"):
-        fields = [field.strip() for field in line.split(",")]
+        fields = [comparable(field) for field in line.split(",")]
         if not rows and number == 1 and not fields[0].isdigit():
             continue
         if (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparseface_tf.channels import at_width
-from sparseface_tf.embedding.embedder import open_embedder
+from sparseface_tf.embedding.embedder import check_names, open_embedder
 from sparseface_tf.export.card import model_card, training_facts
 from sparseface_tf.export.faces import some_faces
 from sparseface_tf.export.formats import FORMATS
@@ -56,6 +56,7 @@ class Exporter:
         self.embedder = open_embedder(export.model, export.region, export.regions)
         if not isinstance(self.embedder.network, keras.Model):
             raise ValueError(f"{self.embedder.path} is exported already: give a .keras file.")
+        check_names(self.embedder.network, self.embedder.path, first="[A-Za-z0-9.]")
         if export.at_width < 1:
             narrow = at_width(self.embedder.network, export.at_width, self._multiple())
             self.embedder = dataclasses.replace(self.embedder, network=narrow)
@@ -97,7 +98,7 @@ class Exporter:
         except ValueError as error:
             raise ValueError(
                 f"Nothing is written, as the {self.title} does not compute what the network does: "
-                f"{error}."
+                f"{' '.join(str(error).split()) or type(error).__name__}."
             ) from None
 
     def trained_as(self) -> str:

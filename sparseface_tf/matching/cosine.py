@@ -37,15 +37,19 @@ class Cosine(TransformerMixin, BaseEstimator):
 
         A row of zeros stays so: its cosine with anything is 0.
         """
+        return self._transform(X)
+
+    def _transform(self, X):
+        """`transform` as an array, whatever scikit-learn's `set_output` says."""
         return normalize(self._check(X))
 
     def offsets(self, transformed: NDArray) -> NDArray[np.floating]:
         """What an inner product lacks to be the score, as in `JointBayesian`: zeros (n,)."""
-        return np.zeros(len(transformed), transformed.dtype)
+        return np.zeros(len(transformed), np.asarray(transformed).dtype)
 
     def score_matrix(self, A: ArrayLike, B: ArrayLike) -> NDArray[np.floating]:
         """Cosine of every row of A (n, features) with every row of B (m, features): (n, m)."""
-        return self.transform(A) @ self.transform(B).T
+        return self._transform(A) @ self._transform(B).T
 
     def _check(self, X, reset=False):
         return check_features(self, X, reset, dtype=[np.float64, np.float32])

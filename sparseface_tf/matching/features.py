@@ -37,3 +37,20 @@ def check_same_length(X1, X2):
             f"Pairs need two arrays of one shape, a row for each face of every pair, got "
             f"{X1.shape} and {X2.shape}."
         )
+
+
+def check_labels(y):
+    """Raises ValueError if labels (n,) have a missing one: None, NaN, or pandas' NA."""
+    missing = [i for i, label in enumerate(y) if label is None or not _equals_itself(label)]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(y)} labels are missing, the first is that of row {missing[0]}: leave "
+            "these images out."
+        )
+
+
+def _equals_itself(label):
+    try:
+        return bool(label == label)
+    except TypeError:  # pandas' NA is neither true nor false
+        return False

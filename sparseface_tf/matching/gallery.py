@@ -60,6 +60,8 @@ def top_k(
             are not finite.
     """
     vectors, offsets = _checked(probes, gallery, k, gallery_offsets)
+    if probe_offsets is not None and np.shape(probe_offsets) != (len(vectors),):
+        raise ValueError(f"{np.size(probe_offsets)} offsets were given for {len(vectors)} probes.")
     block = max(block, k)
     best = _Best(len(vectors), k, vectors.dtype)
     products = _Products(vectors, gallery, block)
@@ -80,6 +82,17 @@ def top_k(
 
 def _checked(probes, gallery, k, offsets):
     """The probes and the gallery's offsets in the gallery's type, or ValueError."""
+    probes = np.asarray(probes)
+    # What has slices only is looked at when it is read.
+    shape = getattr(gallery, "shape", (len(gallery), *probes.shape[1:]))
+    if len(shape) != 2 and hasattr(gallery, "shape"):
+        raise ValueError(f"The gallery must be of shape (m, d), a vector a row, got {shape}.")
+    if probes.ndim != 2 or probes.shape[1] != shape[1]:
+        wanted = shape[1] if len(shape) == 2 else "d"
+        raise ValueError(
+            f"The probes must be of shape (n, {wanted}), a vector a row as in the gallery, got "
+            f"{probes.shape}."
+        )
     if not 1 <= k <= len(gallery):
         raise ValueError(
             f"The best {k} of a gallery of {len(gallery)} vectors were asked for: k must be from 1 "
@@ -90,9 +103,9 @@ def _checked(probes, gallery, k, offsets):
         raise ValueError(f"The gallery must be of float32 or float64, got {dtype}.")
     if offsets is not None:
         offsets = np.asarray(offsets, dtype)
-        if len(offsets) != len(gallery):
+        if offsets.shape != (len(gallery),):
             raise ValueError(
-                f"{len(offsets)} offsets were given for {len(gallery)} gallery vectors."
+                f"{offsets.size} offsets were given for {len(gallery)} gallery vectors."
             )
         if not np.isfinite(offsets).all():
             raise ValueError("Some offsets of the gallery are not finite.")

@@ -21,11 +21,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparseface_tf.matching import likelihood_ratio
 from sparseface_tf.matching.em import EM, by_identity
-from sparseface_tf.matching.features import check_features, check_same_length
+from sparseface_tf.matching.features import check_features, check_labels, check_same_length
 
 
 class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Scores two features by log p(x1, x2 | same identity) - log p(x1, x2 | different ones).
+
+    It is the two-covariance model of probabilistic linear discriminant analysis (PLDA), as speaker
+    recognition has it: Brümmer and De Villiers, "The Speaker Partitioning Problem", Odyssey 2010.
 
     A feature, less the mean, is x = μ + ε: an identity μ ~ N(0, S_μ) that all its images share,
     and ε ~ N(0, S_ε) of each image alone. S_μ and S_ε are learned by EM with the exact posterior
@@ -94,15 +97,15 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
         Raises:
             ValueError: for features that are not finite, for less than two identities or none with
-                two images, for images of one identity that are all equal, or if S_ε is singular
-                and there is no shrinkage.
+                two images, for missing labels, for more components than images or features, for images
+                of one identity that are all equal, or if S_ε is singular and there is no shrinkage.
         """
         self._check_parameters()
         features, labels, counts = self._check_training(X, y)
         self.mean_ = features.mean(axis=0)
         self.pca_ = None
         if self.n_components is not None:
-            self.pca_ = PCA(self.n_components, random_state=self.random_state).fit(features)
+            self.pca_ = self._fitted_pca(features)
         contrasts, groups = by_identity(self._centre(features), labels, counts)
         model = EM(contrasts, groups, self.shrinkage)
         self.shrinkage_ = model.shrinkage
@@ -117,6 +120,17 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.covariance_between_ = scaled @ scaled.T
         return self
 
+    def _fitted_pca(self, features):
+        most = min(features.shape)
+        if self.n_components >= 1 and self.n_components > most:
+            raise ValueError(
+                f"{self.n_components} principal components were asked for, and {len(features)} training "
+                f"images with {features.shape[1]} features have {most} at most."
+            )
+        pca = PCA(self.n_components, random_state=self.random_state)
+        # Arrays, also where scikit-learn is set to give data frames.
+        return pca.set_output(transform="default").fit(features)
+
     def _check_training(self, X, y):
         """The features, float64 (images, features), the identity of each from 0, and its images."""
         # Here for the requirements on y; the features are looked at below.
@@ -124,6 +138,7 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             self, X, y, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2
         )
         X = check_features(self, X)
+        check_labels(y)
         _, labels, counts = np.unique(y, return_inverse=True, return_counts=True)
         if len(counts) < 2:
             raise ValueError(
@@ -165,7 +180,7 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             float64 array (n,), log p(x1, x2 | same) - log p(x1, x2 | different), constants
             included: above 0 where the same identity is the likelier of the two.
         """
-        a, b = self.transform(X1), self.transform(X2)
+        a, b = self._transform(X1), self._transform(X2)
         check_same_length(a, b)
         return np.einsum("nd,nd->n", a, b) + self.offsets(a) + self.offsets(b)
 
@@ -180,8 +195,12 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             X: array-like (n, features).
 
         Returns:
-            float64 array (n, d).
+            float64 array (n, d); a data frame where scikit-learn's `set_output` asks for one.
         """
+        return self._transform(X)
+
+    def _transform(self, X):
+        """`transform` as an array, whatever `set_output` says."""
         check_is_fitted(self)
         scaled = self.projection_ * likelihood_ratio.scales(self.variances_)
         return self._centre(check_features(self, X)) @ scaled
@@ -196,7 +215,7 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             float64 array (n,).
         """
         check_is_fitted(self)
-        return likelihood_ratio.offsets(transformed, self.variances_)
+        return likelihood_ratio.offsets(np.asarray(transformed), self.variances_)
 
     def score_matrix(self, A: ArrayLike, B: ArrayLike) -> NDArray[np.float64]:
         """Scores of all pairs of two sets, as `score_pairs` gives them.
@@ -207,7 +226,7 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Returns:
             float64 array (n, m).
         """
-        a, b = self.transform(A), self.transform(B)
+        a, b = self._transform(A), self._transform(B)
         scores = a @ b.T
         scores += self.offsets(a)[:, None]
         scores += self.offsets(b)
@@ -254,6 +273,8 @@ class JointBayesian(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return X - self.mean_ if self.pca_ is None else self.pca_.transform(X)
 
     def _check_parameters(self):
+        if self.n_components is not None and not self.n_components > 0:
+            raise ValueError(f"n_components must be above 0, got {self.n_components}.")
         if self.max_iter < 1:
             raise ValueError(f"max_iter must be 1 or more, got {self.max_iter}.")
         if self.tol < 0:

@@ -7,7 +7,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparseface_tf.matching.features import check_features
+from sparseface_tf.matching.features import check_features, check_labels
 
 
 class NearestCentre(ClassifierMixin, BaseEstimator):
@@ -35,9 +35,10 @@ class NearestCentre(ClassifierMixin, BaseEstimator):
             y: array-like (images,), the class of each.
 
         Raises:
-            ValueError: for features that are not finite.
+            ValueError: for features that are not finite, or missing labels.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite=False)
+        check_labels(y)
         check_classification_targets(y)
         features = check_features(self, X)
         self.classes_, labels, counts = np.unique(y, return_inverse=True, return_counts=True)

@@ -2,6 +2,7 @@
 
 from pipelines.command_line import check_arguments, define_flags, from_flags, one_line_errors, run
 from sparseface_tf.export import Export, open_exporter
+from sparseface_tf.programs.backend import check_backend
 from sparseface_tf.programs.flag_files import FlagFile, parse
 
 
@@ -14,6 +15,7 @@ def main():
 def program(words):
     with one_line_errors(ValueError, OSError, interrupted="nothing was written."):
         check_arguments(words)
+        check_backend()
         export = from_flags(Export)
         export.check()
         exporter = open_exporter(export)

@@ -1,10 +1,12 @@
 """Flag files by name: --flagfile=stage3 for the one that comes with the package.
 
 A file that exists at the path that is given wins. Otherwise the name is looked up among the files
-that come with the package, with or without "flags/" before it and ".cfg" behind it. The same holds
-for the --flagfile= lines inside of flag files, so that these work from any folder.
+that come with the package, with or without "flags/" before it and ".cfg" behind it. A --flagfile=
+line inside of a flag file is looked up beside that file and in the folders above it first, so that
+flag files work from any folder.
 """
 
+import codecs
 import dataclasses
 import difflib
 import os
@@ -72,14 +74,55 @@ def _near(name, names):
 
 
 class _Reader(flags.FlagValues):
-    """absl's reader of flag files, which it asks for each one, also for those inside of others."""
+    """absl's reader of flag files, which it asks for each one, also for those inside of others.
+
+    absl opens them in the encoding of the system, and takes lines of them as they stand.
+    """
 
     def _get_flag_file_lines(self, filename, parsed_file_stack=None):
+        if not filename:
+            return []  # as absl does
+        stack = parsed_file_stack or []
         try:
-            path = find_flag_file(filename) if filename else filename  # absl takes none for nothing
-        except ValueError as error:
+            path = os.path.abspath(_beside(filename, stack) or find_flag_file(filename))
+            if path in stack:
+                raise ValueError(f"it includes itself, by way of {stack[-1]}.")
+            lines = [line.strip() for line in _text(path).splitlines()]
+        except (ValueError, OSError) as error:
             raise ValueError(f"--flagfile={filename}: {error}") from None
-        return super()._get_flag_file_lines(path, parsed_file_stack)
+        found = []
+        for line in lines:
+            if self._is_flag_file_directive(line):
+                found += self._get_flag_file_lines(self._extract_filename(line), [*stack, path])
+            elif line and not line.startswith(("#", "//")):
+                found.append(line)
+        return found
+
+
+def _beside(filename, stack):
+    """The path of a file beside the last flag file, or in a folder above it; None without."""
+    folders = pathlib.Path(stack[-1]).parents if stack else ()
+    return next((str(f / filename) for f in folders if os.path.isfile(f / filename)), None)
+
+
+def _text(path):
+    """The text of a flag file: UTF-8, or what its byte order mark says, as Windows writes them."""
+    with open(path, "rb") as file:
+        content = file.read()
+    marks = {
+        codecs.BOM_UTF32_LE: "utf-32",  # begins with that of UTF-16
+        codecs.BOM_UTF32_BE: "utf-32",
+        codecs.BOM_UTF16_LE: "utf-16",
+        codecs.BOM_UTF16_BE: "utf-16",
+    }
+    encoding = next((e for mark, e in marks.items() if content.startswith(mark)), "utf-8-sig")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8: save it as such.") from None
+    if "\0" in text:
+        raise ValueError(f"{path} is no text: save it as UTF-8.")
+    return text
 
 
 def read_flag_files(argv: Sequence[str]) -> list[str]:
@@ -89,13 +132,14 @@ def read_flag_files(argv: Sequence[str]) -> list[str]:
         argv: list of the program's name and its arguments.
 
     Raises:
-        ValueError: for a file that does not exist, in one line.
+        ValueError: for a file that does not exist or is no text, in one line.
+        flags.Error: where the name of a file is missing.
     """
     return [argv[0], *_Reader().read_flags_from_files(argv[1:])]
 
 
 def parse(argv: Sequence[str]) -> list[str]:
     """Parses a command line, for `absl.app.run`; ends the program if a flag file is missing."""
-    with one_line_errors(ValueError, OSError):
+    with one_line_errors(ValueError, OSError, flags.Error):
         given = read_flag_files(argv)
     return app.parse_flags_with_usage(given)

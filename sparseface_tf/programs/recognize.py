@@ -11,6 +11,7 @@ calibrate --data=DIR       learns what scores mean, once for each network
 from absl import flags
 
 from pipelines.command_line import define_flags, from_flags, one_line_errors, run
+from sparseface_tf.programs.backend import check_backend
 from sparseface_tf.programs.flag_files import FlagFile, parse
 from sparseface_tf.programs.shipped import shipped_root
 from sparseface_tf.recognition import Recogniser, Recognition
@@ -28,5 +29,6 @@ def main():
 
 def program(words):
     with one_line_errors(ValueError, OSError):
+        check_backend()
         recogniser = Recogniser(from_flags(Recognition), root=shipped_root(DEFAULT_MODEL))
         recogniser.run(words)

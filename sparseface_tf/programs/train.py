@@ -14,6 +14,7 @@ from pipelines.command_line import (
     setting,
     typed_command,
 )
+from sparseface_tf.programs.backend import check_backend
 from sparseface_tf.programs.flag_files import FlagFile, parse
 from sparseface_tf.runs import RunFolder
 from sparseface_tf.training.experiment import Experiment
@@ -56,6 +57,7 @@ def main():
 def program(words):
     with one_line_errors(ValueError, OSError):
         check_arguments(words)
+        check_backend()
         experiment = from_flags(Experiment)
         experiments = experiment.runs()
         for one in experiments:
@@ -82,7 +84,7 @@ def train(experiment, page):
         # An image that has gone, a disk that is full.
         kept = ". What is finished is kept; the same command goes on from there."
         expected = (OSError, tf.errors.NotFoundError, tf.errors.ResourceExhaustedError)
-        with one_line_errors(*expected, end=kept):
+        with one_line_errors(*expected, end=kept), one_line_errors(FloatingPointError):
             print(stages.run())
         if page:
             write_page(stages)

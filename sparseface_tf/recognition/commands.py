@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 
 from sparseface_tf.embedding.embedder import open_embedder
 from sparseface_tf.embedding.embeddings import CUT
-from sparseface_tf.recognition import annotation, photos, scoring, wording
+from sparseface_tf.recognition import annotation, photos, place, scoring, wording
+from sparseface_tf.recognition.choice import ask_which
 from sparseface_tf.recognition.learning import learn_scorings
 from sparseface_tf.recognition.people import PeopleGallery, checked_name
 from sparseface_tf.recognition.search import NAMED, Search
 from sparseface_tf.recognition.settings import DEFAULT_MODEL, Recognition
 from sparseface_tf.recognition.templates import Templates
+from sparseface_tf.recognition.words import check_words
 
 
 class Recogniser:
@@ -40,27 +42,21 @@ class Recogniser:
         Args:
             arguments: list of its name and what follows it.
         """
-        command, *rest = arguments or [""]
+        check_words(arguments)
+        command, *rest = arguments
         match command, rest:
             case "verify", [first, second]:
                 self.verify(first, second)
-            case "enroll", [name, _, *_]:
-                self.enroll(name, rest[1:])
-            case "identify", [_, *_]:
+            case "enroll", [name, *photographs]:
+                self.enroll(name, photographs)
+            case "identify", _:
                 self.identify(rest)
             case "gallery", ["list"]:
                 self.list_people()
             case "gallery", ["remove", name]:
                 self.remove(name)
-            case "calibrate", []:
+            case "calibrate", _:
                 self.calibrate()
-            case _:
-                given = " ".join(arguments)
-                raise ValueError(
-                    f"'{given}' is no command: give verify A B, enroll NAME PHOTO…, identify "
-                    "PHOTO…, gallery list, gallery remove NAME, or calibrate --data=DIR; --help "
-                    "says more."
-                )
 
     @functools.cached_property
     def embedder(self):
@@ -75,6 +71,17 @@ class Recogniser:
     @functools.cached_property
     def detector(self):
         return photos.open_detector()
+
+    @functools.cached_property
+    def gallery(self):
+        """Path of the gallery; says so if one lies where it was looked for before."""
+        if self.settings.gallery:
+            return os.path.expanduser(self.settings.gallery)
+        path = place.default_gallery()
+        left_behind = place.left_behind(path)
+        if left_behind:
+            print(left_behind)
+        return path
 
     @property
     def key(self):
@@ -133,16 +140,16 @@ class Recogniser:
         """
         name = checked_name(name)
         self._check_save(paths, one=True)
-        people = PeopleGallery(self.settings.gallery, self.key)
+        people = PeopleGallery(self.gallery, self.key)
+        if not self.settings.gallery:
+            place.make_folder(people.path)
         if os.path.exists(people.path):
             people.people()  # before the work, whether the file can take it
         problems = 0
         for path in paths:
             try:
                 photo, faces = self._faces(path)
-                chosen = photos.chosen_face(faces, photo.image, self.settings.face)
-                self._say_which(path, faces, chosen)
-                face = faces[chosen]
+                face = faces[self._whose(name, photo, faces)]
                 feature = photos.embed_faces(self.embedder, photo.image, [face])[0]
                 copy = people.copy_of(feature)
                 if copy not in (None, name):
@@ -164,7 +171,7 @@ class Recogniser:
     def identify(self, paths: Sequence[str]) -> None:
         """Tells who of the gallery is in photographs."""
         self._check_save(paths, one=True)
-        people = Templates.of(*PeopleGallery(self.settings.gallery, self.key).faces())
+        people = Templates.of(*PeopleGallery(self.gallery, self.key).faces())
         scorer, scores = self.scoring
         search = Search(scores, people, self.settings.rule)
         problems, explained = 0, False
@@ -177,7 +184,8 @@ class Recogniser:
                 continue
             features = photos.embed_faces(self.embedder, photo.image, faces)
             matches = search(features)
-            print(f"{path}: {wording.faces(len(faces))}.")
+            nowhere = "" if faces else f", {wording.NOWHERE}"
+            print(f"{path}: {wording.faces(len(faces))}{nowhere}.")
             for number, match in enumerate(matches, start=1):
                 print(f"  {number}: {wording.answer(match)}")
             if matches and len(people) and not explained:
@@ -191,15 +199,15 @@ class Recogniser:
 
     def list_people(self) -> None:
         """Prints who is in the gallery."""
-        people = PeopleGallery(self.settings.gallery).people()
+        people = PeopleGallery(self.gallery).people()
         for name, count in people.items():
             print(f"{name}: {wording.faces(count)}")
         total = wording.faces(sum(people.values()))
-        print(f"{len(people)} people, {total} in {self.settings.gallery}.")
+        print(f"{len(people)} people, {total} in {self.gallery}.")
 
     def remove(self, name: str) -> None:
         """Removes a person from the gallery."""
-        count = PeopleGallery(self.settings.gallery).remove(name)
+        count = PeopleGallery(self.gallery).remove(name)
         print(f"Removed {checked_name(name)} with {wording.faces(count)}.")
 
     def calibrate(self) -> None:
@@ -231,12 +239,29 @@ class Recogniser:
         print(f"Written to {output}{used}.")
 
     def _faces(self, path):
-        photo = photos.open_photo(path)
         settings = self.settings
-        faces = photos.find_faces(
-            photo.image, self.detector, size=settings.size, confidence=settings.confidence
+        photo, faces, turns = photos.turned_until_found(
+            photos.open_photo(path),
+            self.detector,
+            size=settings.size,
+            confidence=settings.confidence,
         )
+        if turns:
+            print(f"{path}: {wording.turned(turns)}.")
         return photo, faces
+
+    def _whose(self, name, photo, faces):
+        """Number, from 0, of the face that is to be enrolled; asks if there are several."""
+        settings = self.settings
+        if len(faces) > 1 and not (settings.face or settings.yes):
+            height, width = photo.image.shape[:2]
+            if settings.save:
+                numbers = [str(number) for number in range(1, len(faces) + 1)]
+                self._save(annotation.annotated(photo.image, faces, numbers, [NAMED] * len(faces)))
+            return ask_which(photo.path, name, faces, width, height) - 1
+        chosen = photos.chosen_face(faces, photo.image, settings.face)
+        self._say_which(photo.path, faces, chosen)
+        return chosen
 
     def _say_which(self, path, faces, chosen):
         if len(faces) > 1 and not self.settings.face:

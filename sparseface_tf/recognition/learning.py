@@ -7,6 +7,7 @@ from absl import logging
 from numpy.typing import NDArray
 
 from pipelines.batches.pairs_file import read_pairs
+from pipelines.faces.names import comparable
 from pipelines.inspection.checking import check_images
 from pipelines.sources import open_faces
 from pipelines.sources.subset import Subset, capped
@@ -126,7 +127,8 @@ def calibrate(
 
 def _check_apart(people, training):
     """Raises ValueError if somebody is in both sources."""
-    both = sorted(set(people.identities) & set(training.identities))
+    names = [set(map(comparable, source.identities)) for source in (people, training)]
+    both = sorted(names[0] & names[1])
     if both:
         raise ValueError(
             f"{len(both)} people are in --data and in --train_data, the first is {both[0]}: "
@@ -145,7 +147,8 @@ def _open(name, cache):
 
 def _of(source, names, wanted, title):
     """The images of some people, or of all others."""
-    among = np.isin([source.identities[i] for i in source.labels], names) == wanted
+    people = np.array([*map(comparable, source.identities)])
+    among = np.isin(people[source.labels], [*map(comparable, names)]) == wanted
     if not among.any():
         raise ValueError(
             f"--identities leaves nobody of {title}: give the faces that the run was trained on."

@@ -1,5 +1,7 @@
 """The gallery: people with the features of their faces, in one SQLite file.
 
+Only its owner can read it: it is made with mode 600, and SQLite gives its journal the same.
+
 A rollback journal, not a write-ahead log: at rest the gallery is one file that can be copied and
 read from where nothing can be written. A photograph is one transaction of a few kilobytes, so
 that readers wait for milliseconds at most, and a kill leaves the photographs before it. No
@@ -170,9 +172,15 @@ class PeopleGallery:
     @contextlib.contextmanager
     def _open(self, write=False, make=True):
         """A connection in a transaction, which an error undoes."""
-        if not (write and make) and not os.path.isfile(self.path):
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(f"{self.path} is a folder: give a file in it as --gallery.")
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            raise ValueError(f"{self.path} is no file: give another --gallery.")
+        if write and make:
+            self._make()
+        elif not os.path.isfile(self.path):
             raise FileNotFoundError(f"No gallery {self.path}: 'enroll NAME photos…' makes one.")
-        mode = "rwc" if write and make else "rw" if write else "ro"
+        mode = "rw" if write else "ro"
         uri = f"file:{urllib.request.pathname2url(os.path.abspath(self.path))}?mode="
         try:
             try:
@@ -195,6 +203,20 @@ class PeopleGallery:
             raise OSError(f"{self.path} cannot be used: {error}.") from None
         except sqlite3.DatabaseError as error:
             raise ValueError(f"{self.path} is no gallery, or damaged: {error}.") from None
+
+    def _make(self):
+        """Makes the file, empty, if it is not there: SQLite would let all read it."""
+        path = os.path.realpath(self.path)
+        if not os.path.isdir(os.path.dirname(path)):
+            raise FileNotFoundError(
+                f"{self.path} cannot be made: there is no folder {os.path.dirname(path)}."
+            )
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:  # and is not opened, as closing it would free SQLite's locks on it
+            pass
+        except OSError as error:
+            raise OSError(f"{self.path} cannot be made: {error.strerror}.") from None
 
     def _connect(self, uri):
         # Transactions are begun by hand; the module would begin them late.

@@ -14,7 +14,7 @@ from pipelines.detection import Face, main_face, upright_turns
 from pipelines.detection.letterbox import letterbox, to_stored
 from pipelines.faces.images import decode
 from pipelines.faces.reasons import reason_of
-from sparseface_tf.recognition import wording
+from sparseface_tf.recognition import containers, wording
 
 # A photograph's file is read whole; ordinary ones are of some megabytes.
 MAX_BYTES = 1 << 28
@@ -41,7 +41,8 @@ class UnusablePhoto(ValueError):
 
 
 def open_photo(path):
-    """Reads a photograph: JPEG, PNG, BMP, GIF or WebP, see `pipelines.faces.images.decode`.
+    """Reads a photograph: JPEG, PNG, BMP, GIF or WebP, see `pipelines.faces.images.decode`, TIFF, HEIC
+    or AVIF, see `containers`.
 
     How much memory that takes is known before it is decoded: no file of more than `MAX_BYTES` is
     read, no image of more than `pipelines.faces.images.MAX_PIXELS` decoded.
@@ -58,6 +59,10 @@ def open_photo(path):
     """
     path = os.fspath(path)
     try:
+        if os.path.isdir(path):
+            raise UnusablePhoto(
+                f"{path} is a folder: give its photographs, such as {os.path.join(path, '*.jpg')}."
+            )
         # Not what would wait for a writer, or never end.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise UnusablePhoto(f"{path} is no file: give a photograph.")
@@ -71,16 +76,24 @@ def open_photo(path):
     if len(content) > MAX_BYTES:
         raise UnusablePhoto(f"{path} has more than {MAX_BYTES >> 20} MiB: make it smaller.")
     try:
-        image = decode(tf.constant(content))
+        image = _upright(content)
     except tf.errors.OpError as error:
         raise UnusablePhoto(f"{path} cannot be read: {reason_of(error)}.") from None
+    except ValueError as error:
+        raise UnusablePhoto(f"{path} cannot be read: {error}.") from None
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise UnusablePhoto(
             f"{path} has {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed."
         )
-    image = tf.image.rot90(image, upright_turns(io.BytesIO(content)))
-    return Photo(path, hashlib.sha256(content).digest(), image.numpy())
+    return Photo(path, hashlib.sha256(content).digest(), image)
+
+
+def _upright(content):
+    if containers.container_of(content):
+        return containers.decode_container(content)
+    image = decode(tf.constant(content))
+    return tf.image.rot90(image, upright_turns(io.BytesIO(content))).numpy()
 
 
 def open_detector():
@@ -128,6 +141,32 @@ def find_faces(image, detector, *, size=640, confidence=0.9):
     return sorted(faces, key=lambda face: tuple(face.box))
 
 
+def turned_until_found(photo, detector, **how):
+    """The faces in a photograph, which is turned if it lies on its side or upside down.
+
+    Only one without a face as it is is turned. Of several orientations with faces, that counts
+    whose surest face is the surest.
+
+    Args:
+        photo: `Photo`.
+        detector, how: see `find_faces`.
+
+    Returns:
+        photo: the `Photo`, turned; the one given if no orientation has a face.
+        faces: list of `Face` in it.
+        turns: quarter turns to the left that it was given, 0 to 3.
+    """
+    found = {0: find_faces(photo.image, detector, **how)}
+    if found[0]:
+        return photo, found[0], 0
+    for turns in (1, 2, 3):
+        image = np.ascontiguousarray(np.rot90(photo.image, turns))
+        found[turns] = find_faces(image, detector, **how)
+    turns = max(found, key=lambda turns: max((f.confidence for f in found[turns]), default=0.0))
+    image = np.ascontiguousarray(np.rot90(photo.image, turns))
+    return dataclasses.replace(photo, image=image), found[turns], turns
+
+
 def chosen_face(faces, image, number=0):
     """Number, from 0, of the face that a photograph is of.
 
@@ -140,7 +179,7 @@ def chosen_face(faces, image, number=0):
         ValueError: if there is no face, or not as many.
     """
     if not faces:
-        raise ValueError("no face found")
+        raise ValueError(f"no face found, {wording.NOWHERE}")
     if number > len(faces):
         raise ValueError(f"face {number} was asked for, and {wording.faces(len(faces))} found")
     return number - 1 if number else main_face(faces, *image.shape[:2])

@@ -51,14 +51,18 @@ class Recognition:
         "Probability, beforehand, that a face is of someone in the gallery; of verify, that both are "
         "of one person. Percentages and their borders move with it, names do not.",
     )
-    gallery: str = setting("gallery.db", "The gallery, a file.")
+    gallery: str = setting(
+        "", "The gallery, a file. Default: gallery.db in the folder that the system has for your data."
+    )
     yes: bool = setting(
-        False, "enroll: adds a photograph without asking, though it is nearly one of another person."
+        False,
+        "enroll: does not ask. Of several faces in a photograph the largest and most central one is "
+        "taken, and one is added though it is nearly one of another person.",
     )
     face: int = setting(
         0,
         "Of several faces in a photograph the one to verify or enroll, counted from the left, from "
-        "1. Default: the largest and most central one.",
+        "1. Default: verify takes the largest and most central one, enroll asks.",
     )
     save: str = setting("", "Picture with the faces to write: .jpg, .png or .webp.")
     size: int = setting(
@@ -109,6 +113,9 @@ class Recognition:
             raise ValueError(
                 f"--identities={self.identities}: choose from {', '.join(IDENTITIES)}, or give a file."
             )
+        for flag, path in (("gallery", self.gallery), ("calibration", self.calibration)):
+            if os.path.isdir(os.path.expanduser(path)):
+                raise ValueError(f"--{flag}={path} is a folder: give a file.")
         if self.face < 0 or self.components < 0:
             raise ValueError("--face and --components must be 0 or more.")
         if not 64 <= self.size <= 4096:

@@ -13,6 +13,17 @@ VERDICTS = {
 }
 
 
+# Behind "no face", of a photograph that was turned in vain.
+NOWHERE = "upright, on either side or upside down; a larger --size finds smaller faces"
+
+_TURNED = {1: "a quarter turn to the left", 2: "half a turn", 3: "a quarter turn to the right"}
+
+
+def turned(turns):
+    """How a photograph was turned before faces were found, by quarter turns to the left."""
+    return f"no face as it is; faces were found after {_TURNED[turns]}"
+
+
 def percent(probability):
     """A probability for people: never quite 0 or 1, with more digits near them."""
     digits = 1 if 0.001 <= probability <= 0.999 else 3

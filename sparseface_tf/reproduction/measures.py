@@ -66,12 +66,31 @@ class Paired:
         first, second: names of the networks.
         comparisons: dict from seed to `sparseface_tf.evaluation.comparison.Comparison`.
         difference: `Measure` of the share of correct decisions of the first less the second's.
+        chance: share of correct decisions of who does not look at the images.
     """
 
     first: str
     second: str
     comparisons: dict
     difference: Measure
+    chance: float = 0.5
+
+    @property
+    def p_value(self):
+        """McNemar's of a single seed; None for several, whose pairs may be the same ones."""
+        values = [one.p_value for one in self.comparisons.values()]
+        return values[0] if len(values) == 1 else None
+
+    @property
+    def at_chance(self):
+        """Whether neither network is better than chance: binomial test, one-sided, at 5 %."""
+        both = sum(one.both for one in self.comparisons.values())
+        total = both + self.only_first + self.only_second
+        total += sum(one.neither for one in self.comparisons.values())
+        return all(
+            scipy.stats.binomtest(both + only, total, self.chance, "greater").pvalue > 1 - LEVEL
+            for only in (self.only_first, self.only_second)
+        )
 
     @property
     def only_first(self):
@@ -114,7 +133,11 @@ def paired(first, second, answers, other_answers, over):
     differences = {seed: one.difference for seed, one in comparisons.items()}
     only = next(iter(comparisons.values()))
     difference = Measure.of(differences, only.interval, over)
-    return Paired(first, second, comparisons, difference)
+    seed = next(iter(comparisons))
+    people = np.unique(answers[seed]["identities"])
+    # Of pairs half are the same; who is in an image is one of all.
+    chance = 0.5 if over == OVER_PAIRS else 1 / len(people)
+    return Paired(first, second, comparisons, difference, chance)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +150,7 @@ class Claim:
         published: the paper's, or None where it gives no figure.
         scale: 100 for shares, which are given in points; else 1.
         equal: whether the paper says that there is no difference.
+        paired: `Paired` that the difference is from, or None where it is of no decisions.
     """
 
     text: str
@@ -134,20 +158,37 @@ class Claim:
     published: float | None = None
     scale: int = 100
     equal: bool = False
+    paired: Paired | None = None
+
+    @classmethod
+    def of(cls, text: str, found: Paired | None, published: float | None = None) -> "Claim":
+        """The claim that the first of two networks decides more correctly.
+
+        Args:
+            text, published: see the class.
+            found: the `Paired`, or None if nothing was measured.
+        """
+        return cls(text, found.difference if found else None, published, paired=found)
 
     @property
     def verdict(self) -> str:
-        """"holds" or "does not hold" where the interval excludes 0, else what is open.
+        """"holds" or "does not hold" where the difference is significant, else what is open.
 
-        What one seed shows another may contradict, so that of a single one says so.
+        It is where the 95 % interval excludes 0, and of a single seed's decisions if McNemar's p is
+        below 5 %, too. Networks of which neither is better than chance decide nothing. What one seed
+        shows another may contradict, so that of a single one says so.
         """
         if self.difference is None:
             return "not measured"
+        if self.paired is not None and self.paired.at_chance:
+            return "not decided, neither is better than chance"
         once = " for this seed" if len(self.difference.values) == 1 else ""
         mean, interval = self.difference.mean, self.difference.interval
         if self.equal:
             apart = interval is not None and not interval[0] <= 0 <= interval[1]
             return f"does not hold exactly{once}" if apart else "not contradicted"
+        if self.paired is not None and (self.paired.p_value or 0.0) >= 1 - LEVEL:
+            interval = None
         if interval is not None and interval[0] > 0:
             return f"holds{once}"
         if interval is not None and interval[1] < 0:

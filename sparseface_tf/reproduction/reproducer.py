@@ -9,7 +9,7 @@ from absl import logging
 from pipelines.command_line import setting, typed_command
 from pipelines.tables import markdown_table
 from sparseface_tf.criteria import criterion, load_criteria
-from sparseface_tf.reproduction.chains import own_criteria
+from sparseface_tf.reproduction.chains import Chain, own_criteria
 from sparseface_tf.reproduction.report import Report
 from sparseface_tf.reproduction.results import Results
 from sparseface_tf.reproduction.runs import Runs
@@ -32,6 +32,9 @@ class Reproduction:
         "study", "Size of networks, data and schedule: a flag file of flags/scale, as study.cfg."
     )
     seeds: int = setting(3, "How often everything is trained, each time from another seed.")
+    yes: bool = setting(
+        False, "Begin without asking, however long it takes: for scripts.",
+    )
     train: bool = setting(
         True, "Train what is missing; --notrain writes the tables from the runs that are there."
     )
@@ -134,20 +137,26 @@ class Reproducer:
         os.makedirs(self.runs.folder, exist_ok=True)
         with only_process(self.runs.folder):
             self.runs.tidy()
-            print(self._plan())
             if self.reproduction.train:
                 self._train()
             for text in self._write():
                 print(text)
         print(f"The tables, with plots, are in {self.runs.folder}.")
 
-    def _plan(self):
+    def plan(self) -> str:
         """What is there and what is to be trained, a Markdown table."""
         seeds = self.runs.seeds
         rows = [["network", *(f"seed {seed}" for seed in seeds)]]
         for chain in self.chains:
             rows.append([chain.title, *(self._state(chain, seed) for seed in seeds)])
         return markdown_table(rows)
+
+    def missing(self) -> list[tuple[Chain, int]]:
+        """The (chain, seed) that `run` would train; none with --notrain."""
+        if not self.reproduction.train:
+            return []
+        wanted = [(chain, seed) for seed in self.runs.seeds for chain in self.chains]
+        return [one for one in wanted if not self.runs.finished(*one)]
 
     def _state(self, chain, seed):
         if self.runs.finished(chain, seed):
@@ -158,10 +167,9 @@ class Reproducer:
 
     def _train(self):
         """Trains all networks of the first seed, writes the tables, then goes on to the next."""
-        wanted = [(chain, seed) for seed in self.runs.seeds for chain in self.chains]
-        missing = {one for one in wanted if not self.runs.finished(*one)}
-        with tqdm.tqdm(total=len(wanted), unit="network", dynamic_ncols=True) as bar:
-            bar.update(len(wanted) - len(missing))
+        missing, wanted = set(self.missing()), len(self.runs.seeds) * len(self.chains)
+        with tqdm.tqdm(total=wanted, unit="network", dynamic_ncols=True) as bar:
+            bar.update(wanted - len(missing))
             for chain, seed in self._finished():
                 if self.runs.untidy(chain, seed):
                     self.runs.tidy_run(chain, seed)

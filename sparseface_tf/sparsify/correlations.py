@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sparseface_tf.replicas import check_one_replica
 from sparseface_tf.sparsify.comoments import CorrelationStatistics
 from sparseface_tf.sparsify.geometry import layer_geometry
+from sparseface_tf.uses import readers, tensors_of
 
 # Images in one product, the first choice and the ones to try when memory is short.
 _CHUNKS = (256, 128, 64, 32)
@@ -84,13 +85,13 @@ def network_correlations(
         dict of the layers' names to float32 arrays of the kernels' shapes.
 
     Raises:
-        ValueError: for an unknown layer, a kind of layer without correlations, fewer than two
-            images, a limit below one position of a layer, or images that can be read only once
+        ValueError: for an unknown layer, one that stands in the model more than once, a kind of layer
+            without correlations, fewer than two images, a limit below one position of a layer, or images that can be read only once
             where several passes are needed.
     """
     layer_names = list(dict.fromkeys(layer_names))
     taps = {name: neuron_activations(model, name) for name in layer_names}
-    geometries = {name: layer_geometry(model.get_layer(name)) for name in layer_names}
+    geometries = {name: layer_geometry(model.get_layer(name), model) for name in layer_names}
     passes = _plan(geometries, memory_limit)
     if len(passes) > 1 and iter(images) is images:
         needed = sum(_memory(_tiles_of_all(geometries), geometries, _CHUNKS[-1]))
@@ -150,24 +151,14 @@ def neuron_activations(model, name):
         names = ", ".join(layer.name for layer in model.layers if hasattr(layer, "kernel"))
         raise ValueError(f"no layer '{name}' in model '{model.name}'; those with weights: {names}")
     layer = model.get_layer(name)
-    output = layer.output
+    inputs, outputs = tensors_of(model, layer)
     if getattr(layer, "activation", None) in (None, keras.activations.linear):
-        behind = _only_consumer(model, layer)
-        if isinstance(behind, keras.layers.BatchNormalization):
-            behind = _only_consumer(model, behind)
-        if isinstance(behind, _ACTIVATIONS):
-            output = behind.output
-    return layer.input, output
-
-
-def _only_consumer(model, layer):
-    """The layer of the model that alone reads another's output, or None."""
-    readers = [
-        reader
-        for reader in model.layers
-        if reader is not layer and any(t is layer.output for t in keras.tree.flatten(reader.input))
-    ]
-    return readers[0] if len(readers) == 1 else None
+        behind = readers(model, outputs)
+        if len(behind) == 1 and isinstance(behind[0], keras.layers.BatchNormalization):
+            behind = readers(model, tensors_of(model, behind[0])[1])
+        if len(behind) == 1 and isinstance(behind[0], _ACTIVATIONS):
+            outputs = tensors_of(model, behind[0])[1]
+    return inputs, outputs
 
 
 def forward(model, taps, images, batch_size, label):

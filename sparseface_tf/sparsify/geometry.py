@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from sparseface_tf.layers import MaskedLocallyConnected2D, same_padding
+from sparseface_tf.uses import tensors_of
 
 
 def layer_kind(layer: keras.layers.Layer) -> str:
@@ -30,8 +31,8 @@ def layer_kind(layer: keras.layers.Layer) -> str:
     if isinstance(layer, keras.layers.Conv2D):
         return "conv"
     raise ValueError(
-        f"layer '{layer.name}' is a {type(layer).__name__}: only Dense, Conv2D and "
-        "MaskedLocallyConnected2D layers have correlations and masks"
+        f"layer '{layer.name}' is a {type(layer).__name__}: its connections are not those of a Dense, "
+        "a Conv2D or a MaskedLocallyConnected2D, the layers that can lose some"
     )
 
 
@@ -109,16 +110,23 @@ class LayerGeometry:
         return np.pad(inputs, zeros) if isinstance(inputs, np.ndarray) else ops.pad(inputs, zeros)
 
 
-def layer_geometry(layer: keras.layers.Layer) -> LayerGeometry:
+def layer_geometry(
+    layer: keras.layers.Layer, model: keras.Model | None = None
+) -> LayerGeometry:
     """Returns the `LayerGeometry` of a built layer of a functional model.
 
+    Args:
+        layer: the layer.
+        model: the model in which it is looked at; default: the one in which it was called first.
+
     Raises:
-        ValueError: for an unknown kind of layer, for grouped or channels-first convolutions, for
+        ValueError: for a layer that stands in the model more than once, for an unknown kind of layer, for grouped or channels-first convolutions, for
             dense layers on anything but vectors, and where the input size is not fixed.
     """
     kind = layer_kind(layer)
     kernel_shape = tuple(int(n) for n in layer.kernel.shape)
-    in_shape, out_shape = tuple(layer.input.shape[1:]), tuple(layer.output.shape[1:])
+    inputs, outputs = tensors_of(model, layer) if model is not None else (layer.input, layer.output)
+    in_shape, out_shape = tuple(inputs.shape[1:]), tuple(outputs.shape[1:])
     if None in in_shape or None in out_shape:
         raise ValueError(f"layer '{layer.name}': correlations need a model of fixed input size")
     if kind == "dense":

@@ -45,7 +45,7 @@ def kept_input_correlation(
             less than two images.
     """
     layer = model.get_layer(layer_name)
-    geometry = layer_geometry(layer)
+    geometry = layer_geometry(layer, model)
     if geometry.kind == "conv":
         raise ValueError(f"layer '{layer_name}' is a convolution: Table 6 is of single neurons")
     mask = np.asarray(layer.mask if mask is None else mask, bool)

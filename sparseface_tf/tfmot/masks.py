@@ -94,7 +94,8 @@ def magnitude_masks(
     Args:
         model: a built Keras 3 model, or one built layer. Names are those of a model's own layers;
             ask a model that is a layer of it separately,
-            `magnitude_masks(model.get_layer("backbone"), …)`.
+            `magnitude_masks(model.get_layer("backbone"), …)`: a warning names the layers inside of
+            such a one.
         density: the share of the weights that is kept, in (0, 1], 1 - tfmot's sparsity: a
             number, or a dict of one for each layer name.
         layer_names: the layers; None for those that `density` names if it is a dict, and otherwise

@@ -12,6 +12,7 @@ import collections
 
 import keras
 import numpy as np
+from absl import logging
 
 from sparseface_tf.sparsify.geometry import layer_kind
 
@@ -19,8 +20,16 @@ from sparseface_tf.sparsify.geometry import layer_kind
 def layers_of(model, names):
     """The layers of these names, or all that have masks: dict of names to layers."""
     own = model.layers if isinstance(model, keras.Model) else [model]
+    inside = {
+        name: holder.name for holder in own for name in _names_inside(holder) if holder is not model
+    }
     if names is None:
         layers = [layer for layer in own if _has_mask(layer)]
+        if inside:
+            logging.warning(
+                "No masks for layers inside of other layers: %s. Ask for those of each such layer.",
+                ", ".join(f"'{name}' in '{holder}'" for name, holder in inside.items()),
+            )
         if not layers:
             raise ValueError(
                 f"model '{model.name}' has no Dense, Conv2D or MaskedLocallyConnected2D layer of "
@@ -29,6 +38,12 @@ def layers_of(model, names):
     elif own == [model]:
         layers = own
     else:
+        for name in names:
+            if name in inside and name not in (layer.name for layer in own):
+                raise ValueError(
+                    f"layer '{name}' is inside of layer '{inside[name]}' of model '{model.name}': give "
+                    f"model.get_layer('{inside[name]}') as the model"
+                )
         layers = [model.get_layer(name) for name in dict.fromkeys(names)]
     counts = collections.Counter(layer.name for layer in own)
     for layer in layers:
@@ -38,6 +53,12 @@ def layers_of(model, names):
         if not layer.built:
             raise ValueError(f"layer '{layer.name}' has no weights yet: build the model first")
     return {layer.name: layer for layer in layers}
+
+
+def _names_inside(holder):
+    """Names of the layers with masks that another layer, such as a model, holds."""
+    parts = holder._flatten_layers(include_self=False, recursive=True)
+    return [layer.name for layer in parts if _has_mask(layer)]
 
 
 def _has_mask(layer):

@@ -6,6 +6,7 @@ one epoch of `fit`.
 
 import glob
 import json
+import math
 import os
 import time
 
@@ -28,7 +29,8 @@ class CorrelationMaskCallback(MaskCallback):
     """Sparsifies a layer at the start of training, by neural correlations (Sec. 4.1).
 
     Args:
-        layer: name of the layer, one of sparseface_tf.layers.
+        layer: name of the layer, one of sparseface_tf.layers; training with another layer ends with a
+            ValueError before an image is read.
         density: the fraction of its weights kept, in (0, 1].
         images: held-out images, an array or a re-iterable of batches.
         lam: share kept from the upper half of the correlations.
@@ -142,6 +144,12 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def _save(self):
         _sync(self.model)
+        for variable in self.model.trainable_variables:
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                raise FloatingPointError(
+                    f"Training diverges: weights of {variable.path} are not finite after mini-batch "
+                    f"{self.step}; take a lower --learning_rate, and another --output"
+                )
         numbers = {"step": self.step, "seconds": self.seconds}
         if self.stopping:
             numbers |= self.stopping.position()
@@ -222,6 +230,8 @@ class EarlyStoppingCallback(keras.callbacks.Callback):
 class LogCallback(keras.callbacks.Callback):
     """Losses every so many mini-batches: JSON lines, TensorBoard scalars, and a progress bar.
 
+    A loss that is no number ends training with a FloatingPointError.
+
     Args:
         folder: where history.jsonl and TensorBoard's files go. What they say of mini-batches after
             `start`, written by a run that was killed before its next checkpoint, is removed.
@@ -269,6 +279,11 @@ class LogCallback(keras.callbacks.Callback):
         for layer in self.model.layers:
             if hasattr(layer, "margin"):
                 values[f"{layer.name}_margin"] = float(layer.margin)
+        if not math.isfinite(values["loss"]):
+            raise FloatingPointError(
+                f"Training diverges: the loss is {values['loss']} by mini-batch {self.step} of "
+                f"{self.steps}; take a lower --learning_rate, and another --output"
+            )
         self.last = {"step": self.step, **values}
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(self.last) + "\n")

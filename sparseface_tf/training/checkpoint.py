@@ -57,9 +57,6 @@ def load_checkpoint(path, model, optimizer=None):
             }
     except (zipfile.BadZipFile, EOFError, KeyError) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it to go on without it.") from None
-    for layer in model.layers:
-        if hasattr(layer, "assign_mask"):
-            layer.kernel.constraint.refresh()
     return numbers
 
 

@@ -102,10 +102,10 @@ class RunData:
             self.training, *self.classified = split_images(
                 self.training, settings.held_out_images, self.seed
             )
-        pairs = held_out_pairs(self.held_out, settings.held_out_pairs, seed=self.seed)
+        pairs = self._drawn(self.held_out, "held_out_pairs")
         self.tests = {"held_out": (self.held_out, *pairs), **self.tests}
         if settings.training_pairs:
-            pairs = held_out_pairs(self.training, settings.training_pairs, seed=self.seed)
+            pairs = self._drawn(self.training, "training_pairs")
             self.tests["training"] = (self.training, *pairs)
         # Makes sure now that there are pairs to train on.
         check_pairs(self.training, self.pairs, self.seed, settings.sampling)
@@ -165,6 +165,14 @@ class RunData:
             # With the source, whose id nothing else gets while it lives.
             self._batches[key] = faces, made
         return self._batches[key][1]
+
+    def _drawn(self, source, flag):
+        """Pairs of a source's images, as many as a setting says."""
+        wanted = getattr(self.settings, flag)
+        try:
+            return held_out_pairs(source, wanted, seed=self.seed)
+        except ValueError as error:
+            raise ValueError(f"--{flag}={wanted}: {error}") from None
 
     def _kept(self, what, data, make):
         """What `make` returns, or returned for an earlier run on the same images."""

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from pipelines.faces.reasons import reading
 from pipelines.files import read_json, write_json, write_text
 from sparseface_tf.runs.folder import CHANNELS, CHECKPOINT, TABLE, RunFolder
 from sparseface_tf.training import seeds, structure
@@ -92,7 +93,14 @@ class Stages:
 
         Returns:
             The table, a string that ends with a newline.
+
+        Raises:
+            OSError: if an image cannot be read any more, or a file not be written.
         """
+        with reading():
+            return self._run()
+
+    def _run(self):
         for stage in self.stages:
             if stage.layer == structure.CHANNELS:
                 self._prune(stage)

@@ -48,18 +48,19 @@ def read_faces(folder: str, splits: Sequence[int] = SPLITS) -> list[BoxedFace]:
         FileNotFoundError: if there is no table.
         ValueError: for a malformed one.
     """
-    faces: set[BoxedFace] = set()
+    faces: dict[str, BoxedFace] = {}
     for split in splits:
         for name in ("verify_metadata", "search_gallery", "search_probe"):
             path = table_path(folder, name, split)
             if tf.io.gfile.exists(path):
-                faces.update(row.face for row in read_table(path))
+                for row in read_table(path):
+                    faces.setdefault(row.face.name, row.face)
     if not faces:
         raise FileNotFoundError(
             f"No verify_metadata_N.csv nor search_gallery_N.csv in {folder} or {folder}/splitN: "
             "give the folder of one of IJB-A's protocols."
         )
-    return sorted(faces)
+    return sorted(faces.values())
 
 
 def table_path(folder, name, split):
@@ -80,7 +81,7 @@ def read_table(path):
     rows, subjects = [], {}
     for (number, line), fields in zip(lines[1:], table):
         try:
-            row = _row(*(fields[i].strip() for i in columns))
+            row = _row(f"{os.path.basename(path)}, line {number}", *(fields[i].strip() for i in columns))
         except (ValueError, IndexError):
             raise ValueError(
                 f"{path}, line {number}: expected whole numbers for template and subject, a file, "
@@ -97,10 +98,10 @@ def read_table(path):
     return rows
 
 
-def _row(template, subject, file, media, *box):
+def _row(where, template, subject, file, media, *box):
     """The `Row` of a line's fields, which are strings; ValueError if they make none."""
     box = tuple(float(x) for x in box)
-    row = Row(int(template), int(subject), media, BoxedFace(subject, file, box))
+    row = Row(int(template), int(subject), media, BoxedFace(subject, file, box, where))
     if not file or not media or not np.isfinite(box).all() or min(box[2:]) <= 0:
         raise ValueError
     return row

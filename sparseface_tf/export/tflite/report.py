@@ -162,8 +162,8 @@ class Report:
                 + [[name, output.replace("|", "\\|"), f"{t:.3f}"] for name, output, t in self.profile]
             )
             text += (
-                "\nFrom the times of the graph cut behind each operator, one thread, the fastest "
-                "run: an error in one line stands with the opposite sign in the next.\n"
+                "\nWhat the graph takes longer with an operator than without, one thread, the "
+                "fastest of the runs. 0.000: too short to measure beside its neighbours.\n"
             )
         return text
 

@@ -184,17 +184,10 @@ class NetworkTable(Table):
         """
         published = {row.chain: row.published.get(quantity) for row in self.rows()}
         known = [published.get(higher), published.get(lower)]
+        figure = None if None in known else known[0] - known[1]
         if quantity == "accuracy":
-            found = results.paired(higher, lower)
-            difference = found.difference if found else None
-        else:
-            difference = results.difference(higher, quantity, lower)
-        return Claim(
-            text,
-            difference,
-            None if None in known else known[0] - known[1],
-            100 if quantity == "accuracy" else 1,
-        )
+            return Claim.of(text, results.paired(higher, lower), figure)
+        return Claim(text, results.difference(higher, quantity, lower), figure, scale=1)
 
 
 def told(measure):

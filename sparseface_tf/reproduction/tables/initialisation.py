@@ -41,9 +41,9 @@ class Initialisation(NetworkTable):
             found = results.paired(chain, _anew(chain), "training")
             figures = TABLE_7[chain.stages[-1]]
             claims.append(
-                Claim(
+                Claim.of(
                     f"{chain.title}: smaller error on the training set if pre-trained",
-                    found.difference if found else None,
+                    found,
                     figures[False][1] - figures[True][1],
                 )
             )

@@ -236,8 +236,7 @@ def _claims(compared):
     claims = []
     for (better, worse), found in zip(COMPARED, compared):
         published = POSTER[better][0] - POSTER[worse][0]
-        difference = found.difference if found else None
-        claims.append(Claim(f"{better} above {worse}", difference, published))
+        claims.append(Claim.of(f"{better} above {worse}", found, published))
     return claims
 
 

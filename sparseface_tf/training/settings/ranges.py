@@ -1,10 +1,11 @@
 """Checks of single settings, which name the flag."""
 
 import dataclasses
+import math
 
 
 def check_range(settings, *names, least=None, above=None, most=None, below=None):
-    """Refuses numbers outside a range; NaN is outside of every range.
+    """Refuses numbers outside a range; NaN and infinity are outside of every range.
 
     Args:
         settings: a dataclass of settings.
@@ -23,7 +24,7 @@ def check_range(settings, *names, least=None, above=None, most=None, below=None)
             and (most is None or value <= most)
             and (below is None or value < below)
         )
-        if not good or value != value:
+        if not good or not math.isfinite(value):
             wanted = _words(least, above, most, below)
             raise ValueError(f"--{flag_of(settings, name)} must be {wanted}, got {value}.")
 

@@ -1,6 +1,7 @@
 """By which signals a network is trained."""
 
 import dataclasses
+import math
 
 import keras
 
@@ -19,7 +20,7 @@ class Supervision:
     )
     softmax_margin: float = setting(
         -1.0,
-        "Margin of 'arcface', in radians, or of 'cosface', in cosines; below 0: the one published, "
+        "Margin of 'arcface', in radians, or of 'cosface', in cosines; -1: the one published, "
         "0.5 or 0.35.",
     )
     softmax_scale: float = setting(
@@ -45,16 +46,18 @@ class Supervision:
     def check(self) -> None:
         """Raises ValueError, in one line, on the first setting that makes no sense."""
         check_choice(self, "identification", IDENTIFICATION)
-        check_range(self, "centre_weight", least=0)
+        check_range(self, "centre_weight", "branch_weight", "verification_weight", least=0)
         check_range(self, "margin_steps", least=1)
         check_range(self, "centre_rate", least=0, most=1)
         try:
             self.identification_loss()
         except ValueError as error:
             raise ValueError(f"--identification={self.identification}: {error}") from None
+        check_range(self, "softmax_margin", least=-1)
+        check_range(self, "softmax_scale", least=0)
         if self.margin != "data":
             try:
-                good = float(self.margin) >= 0
+                good = 0 <= float(self.margin) < math.inf
             except ValueError:
                 good = False
             if not good:
