@@ -22,6 +22,9 @@ class Cosine:
     ```
     """
 
+    def __repr__(self) -> str:
+        return "Cosine()"
+
     def fit(self, X: ArrayLike, y: object = None) -> "Cosine":
         """Learns nothing; checks X, an array (images, features)."""
         self._check(X, reset=True)
