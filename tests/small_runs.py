@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
 from sparseface_tf.layers import MaskedConv2D, MaskedDense, MaskedLocallyConnected2D
-from sparseface_tf.training import building, stages
+from sparseface_tf.training import building, stage_training, stages
 
 SHAPE = (8, 8, 3)
 PEOPLE, IMAGES = 5, 4
@@ -93,6 +93,7 @@ def small_runs(monkeypatch):
     """Runs of `--network=deepid2plus` have the small network and the small data."""
     monkeypatch.setattr(building, "build_network", small_network)
     monkeypatch.setattr(stages, "RunData", SmallData)
+    monkeypatch.setattr(stage_training, "_make_metrics", lambda model: None)  # saves tracing only
     # Nothing is traced for a few mini-batches; what is tested does not depend on it.
     tf.config.run_functions_eagerly(True)
     yield

@@ -9,6 +9,7 @@ from absl import flags
 from pipelines.command_line import define_flags, from_flags
 from pipelines.faces.regions import read_regions
 from sparseface_tf.evaluation.evaluator import Evaluation
+from sparseface_tf.programs.train import Page
 from sparseface_tf.training.experiment import Experiment
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -34,6 +35,8 @@ def parse(monkeypatch):
     def parsed(path, settings=Experiment):
         values = flags.FlagValues()
         define_flags(settings, values)
+        if settings is Experiment:
+            define_flags(Page, values)
         values(["program", f"--flagfile={path}"])
         return from_flags(settings, values)
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipelines.faces.images import EXTENSIONS
+from pipelines.faces.limits import EXTENSIONS
 from sparseface_tf.recognition import Recogniser, Recognition
 from sparseface_tf.recognition.words import PHOTOGRAPHS, check_words
 

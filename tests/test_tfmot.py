@@ -330,8 +330,18 @@ def test_bad_models_end_with_one_line(monkeypatch):
         tfmot.two_by_four_masks(model)
 
 
-def test_without_the_package_the_message_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+@pytest.fixture
+def without_the_package(monkeypatch):
+    """Python does not find tensorflow-model-optimization."""
+    found = importlib.util.find_spec
+
+    def find_spec(name, package=None):
+        return None if name == "tensorflow_model_optimization" else found(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+
+
+def test_without_the_package_the_message_says_what_to_install(without_the_package):
     with pytest.raises(ValueError, match="pip install tensorflow-model-optimization"):
         tfmot.two_by_four_masks(small())
 
@@ -367,8 +377,7 @@ def test_the_criterion(drawn):
         Experiment.of(steps=1, retrain_steps=1, sparsify=["1/4-f:tfmot,pattern=2:4"]).check()
 
 
-def test_the_criterion_without_the_package(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+def test_the_criterion_without_the_package(without_the_package):
     with pytest.raises(ValueError, match="--criterion=tfmot: .* is not installed: pip install"):
         Experiment.of(steps=1, retrain_steps=1, sparsify=["1/4-f"], criterion="tfmot").check()
 

@@ -6,12 +6,6 @@ import tensorflow as tf
 from pipelines.faces.limits import MAX_PIXELS
 from pipelines.faces.parts import begins, png_part
 
-# How the names of files that `decode` reads end, those that few cameras and programs give, too.
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp"),
-    *(".png", ".apng", ".bmp", ".dib", ".gif", ".webp"),
-)
-
 # Frames of a GIF are decoded all, at a byte a pixel: together no more bytes than an image has.
 _MAX_FRAMES = 3 * MAX_PIXELS
 # Parts of a GIF looked at; ordinary ones have three or four a frame.

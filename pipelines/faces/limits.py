@@ -1,4 +1,10 @@
-"""What is too much: pixels of an image, and changes of a training image."""
+"""Which files are images, and what is too much: pixels of an image, changes of a training image."""
+
+# How the names of files that `images.decode` reads end, those that few cameras and programs give, too.
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp"),
+    *(".png", ".apng", ".bmp", ".dib", ".gif", ".webp"),
+)
 
 # Images of more are refused before anything is allocated: a file of some kilobytes may claim to be of
 # gigabytes. The largest of ordinary cameras have 61 million.

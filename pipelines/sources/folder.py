@@ -9,8 +9,9 @@ import tensorflow as tf
 from absl import logging
 from numpy.typing import ArrayLike
 
-from pipelines.faces.images import EXTENSIONS, decode
+from pipelines.faces.images import decode
 from pipelines.faces.landmarks import read_landmarks
+from pipelines.faces.limits import EXTENSIONS
 from pipelines.faces.names import Names, advice
 from pipelines.faces.orientation import quarter_turns, upright
 

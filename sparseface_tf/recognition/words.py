@@ -5,12 +5,11 @@ import os
 import shlex
 from collections.abc import Sequence
 
+from pipelines.faces.limits import EXTENSIONS
+
 COMMANDS = ("verify", "enroll", "identify", "gallery", "calibrate")
 # How the names of photographs end, those of `containers` too.
-PHOTOGRAPHS = (
-    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
-    *(".tif", ".tiff", ".heic", ".heif", ".avif"),
-)
+PHOTOGRAPHS = (*EXTENSIONS, ".tif", ".tiff", ".heic", ".heif", ".avif")
 
 
 def check_words(words: Sequence[str]) -> None:
