@@ -145,7 +145,9 @@ def test_tensorboard_shows_each_mini_batch_once(tmp_path):
     path, = logs.glob("*tfevents*")
     path.write_bytes(path.read_bytes()[:-3])  # a kill in the middle of the sixth's record
     assert json.loads((tmp_path / "history.jsonl").read_text().splitlines()[-1])["step"] == 6
+    (logs / ".events.0123abcd.partial").write_bytes(b"of a process that was killed here")
     fit(4, 4)  # the last checkpoint was at the fourth
+    assert not list(logs.glob(".*"))
     assert steps_of_events(logs) == [2, 4, 6, 8]
     assert [json.loads(line)["step"] for line in (tmp_path / "history.jsonl").open()] == [2, 4, 6, 8]
 

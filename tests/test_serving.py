@@ -6,7 +6,6 @@ import io
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from kserve import InferInput, InferRequest  # noqa: E402
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb  # noqa: E402
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub  # noqa: E402
 from kserve.protocol.infer_type import InferResponse  # noqa: E402
+from served import free_ports  # noqa: E402
 
 from sparseface_tf import serving  # noqa: E402
 from sparseface_tf.serving.__main__ import main  # noqa: E402
@@ -40,16 +40,6 @@ from sparseface_tf.serving.model import FaceModel  # noqa: E402
 ROOT = pathlib.Path(__file__).parent.parent
 MAX_BYTES, MAX_FACES = 400_000, 8
 PREDICT, INFER = "/v1/models/face:predict", "/v2/models/face/infer"
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class Server:

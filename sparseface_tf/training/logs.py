@@ -6,7 +6,7 @@ import os
 
 import tensorflow as tf
 
-from pipelines.files import partial_name, sync_folder, write_atomically
+from pipelines.files import partial_name, remove_partial, sync_folder, write_atomically
 
 
 def cut_history(path, step):
@@ -38,6 +38,8 @@ def cut_events(folder, step):
         folder: of the files; it need not be there.
         step: number of the last mini-batch that is kept.
     """
+    if os.path.isdir(folder):
+        remove_partial(folder)
     for path in glob.glob(os.path.join(glob.escape(folder), "*tfevents*")):
         records, whole = _records(path)
         kept = [each for each in records if tf.compat.v1.Event.FromString(each).step <= step]
